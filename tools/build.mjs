@@ -11,7 +11,7 @@ await build({
   format: 'cjs',
   target: 'node20', // lowers `using`, a syntax error on Node 20
   external: ['koffi'],
-  define: { POLYNS_VERSION: JSON.stringify(version) },
+  define: { POLYNS_VERSION: JSON.stringify(version), 'import.meta.url': '__filename' },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',

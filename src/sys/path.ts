@@ -1,0 +1,159 @@
+/*
+ * Calls on files and directories, each relative to an open directory. Nothing here follows a symbolic link in the last
+ * component unless its name says so.
+ */
+import { bind, check, cstr, quote, syscallError } from './call.js'
+import { AT_FDCWD, Fd } from './fd.js'
+import { AT, flagNames, LOCK, O, RENAME, RESOLVE } from './flags.js'
+
+const openat2Call = bind('openat2', 'int', 'ptr', 'ptr', 'ulong')
+const mkdiratCall = bind('mkdirat', 'int', 'ptr', 'int')
+const renameat2Call = bind('renameat2', 'int', 'ptr', 'int', 'ptr', 'int')
+const unlinkatCall = bind('unlinkat', 'int', 'ptr', 'int')
+const readlinkatCall = bind('readlinkat', 'int', 'ptr', 'ptr', 'ulong')
+const fchownCall = bind('fchown', 'int', 'int', 'int')
+const fchmodCall = bind('fchmod', 'int', 'int')
+const fchdirCall = bind('fchdir', 'int')
+const flockCall = bind('flock', 'int', 'int')
+const getxattrCall = bind('getxattr', 'ptr', 'ptr', 'ptr', 'ulong')
+const setxattrCall = bind('setxattr', 'ptr', 'ptr', 'ptr', 'ulong', 'int')
+const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
+
+const EAGAIN_RETRIES = 64
+const EAGAIN = 11
+
+/** Where a path starts: an open directory, or the working directory for an absolute path. */
+export type At = Fd | null
+const at = (dir: At): number => (dir === null ? AT_FDCWD : dir.number)
+const where = (dir: At): string => (dir === null ? 'AT_FDCWD' : `${dir.number} (${quote(dir.label)})`)
+/** The path as people know it, for messages and errors only. */
+export const pathOf = (dir: At, path: string): string =>
+  dir === null || path.startsWith('/')
+    ? path
+    : path === ''
+      ? dir.label
+      : `${dir.label.replace(/\/$/, '')}/${path}`
+
+/**
+ * openat2(2) (5.6), close-on-exec always. EAGAIN, which a rename elsewhere causes under RESOLVE_BENEATH, is tried again.
+ * @param resolve RESOLVE_* bits
+ * @throws {SyscallError} ELOOP: a symlink where `resolve` forbids one. EXDEV: a mount was crossed. ENOTDIR, ENOENT
+ */
+export function openat2(dir: At, path: string, flags: number, resolve: number, mode = 0): Fd {
+  const how = Buffer.alloc(24)
+  how.writeBigUInt64LE(BigInt(flags | O.O_CLOEXEC), 0)
+  how.writeBigUInt64LE(BigInt(mode), 8)
+  how.writeBigUInt64LE(BigInt(resolve), 16)
+  const name = cstr(path, 'openat2')
+  let rc = -EAGAIN
+  for (let i = 0; rc === -EAGAIN && i < EAGAIN_RETRIES; i++) rc = openat2Call(at(dir), name, how, how.length)
+  check(rc, {
+    syscall: 'openat2',
+    show: () =>
+      `${where(dir)}, ${quote(path)}, {flags=${flagNames(O, flags)}, resolve=${flagNames(RESOLVE, resolve)}}`,
+    path: pathOf(dir, path),
+  })
+  return new Fd(rc, pathOf(dir, path))
+}
+
+/** mkdirat(2). The umask applies. @throws {SyscallError} EEXIST, ENOENT, ENOSPC, EROFS */
+export function mkdirat(dir: At, name: string, mode: number): void {
+  check(mkdiratCall(at(dir), cstr(name, 'mkdirat'), mode), {
+    syscall: 'mkdirat',
+    show: () => `${where(dir)}, ${quote(name)}, 0${mode.toString(8)}`,
+    path: pathOf(dir, name),
+  })
+}
+
+/** renameat2(2). @throws {SyscallError} EEXIST: with RENAME_NOREPLACE. EBUSY: a mount point here. ENOENT */
+export function renameat2(from: At, oldName: string, to: At, newName: string, flags: number): void {
+  check(renameat2Call(at(from), cstr(oldName, 'renameat2'), at(to), cstr(newName, 'renameat2'), flags), {
+    syscall: 'renameat2',
+    show: () =>
+      `${where(from)}, ${quote(oldName)}, ${where(to)}, ${quote(newName)}, ${flagNames(RENAME, flags)}`,
+    path: pathOf(from, oldName),
+    dest: pathOf(to, newName),
+  })
+}
+
+/** unlinkat(2); with AT_REMOVEDIR rmdir. @throws {SyscallError} ENOENT, ENOTEMPTY, EBUSY, EISDIR */
+export function unlinkat(dir: At, name: string, flags: number): void {
+  check(unlinkatCall(at(dir), cstr(name, 'unlinkat'), flags), {
+    syscall: 'unlinkat',
+    show: () => `${where(dir)}, ${quote(name)}, ${flagNames(AT, flags)}`,
+    path: pathOf(dir, name),
+  })
+}
+
+/** readlinkat(2) on an O_PATH|O_NOFOLLOW descriptor of the link itself. @throws {SyscallError} EINVAL: not a symlink. */
+export function readlinkFd(link: Fd): string {
+  const buffer = Buffer.alloc(4096)
+  const length = check(readlinkatCall(link.number, Buffer.of(0), buffer, buffer.length), {
+    syscall: 'readlinkat',
+    show: () => `${where(link)}, ''`,
+    path: link.label,
+  })
+  return buffer.toString('utf8', 0, length)
+}
+
+/** fchown(2); needs a real descriptor, not an O_PATH one. @throws {SyscallError} EBADF, EPERM, EROFS, EDQUOT */
+export function fchown(file: Fd, uid: number, gid: number): void {
+  check(fchownCall(file.number, uid, gid), {
+    syscall: 'fchown',
+    show: () => `${where(file)}, ${uid}, ${gid}`,
+    path: file.label,
+  })
+}
+
+/** fchmod(2); after fchown, which clears set-id bits. @throws {SyscallError} EBADF, EPERM, EROFS */
+export function fchmod(file: Fd, mode: number): void {
+  check(fchmodCall(file.number, mode), {
+    syscall: 'fchmod',
+    show: () => `${where(file)}, 0${mode.toString(8)}`,
+    path: file.label,
+  })
+}
+
+/** fchdir(2). @throws {SyscallError} EACCES, ENOTDIR */
+export function fchdir(dir: Fd): void {
+  check(fchdirCall(dir.number), { syscall: 'fchdir', show: () => where(dir), path: dir.label })
+}
+
+/** flock(2). @returns false when LOCK_NB was given and somebody else holds the lock. @throws {SyscallError} ENOLCK, EBADF */
+export function flock(file: Fd, operation: number): boolean {
+  const rc = flockCall(file.number, operation)
+  if (rc === -EAGAIN) return false
+  check(rc, {
+    syscall: 'flock',
+    show: () => `${where(file)}, ${flagNames(LOCK, operation)}`,
+    path: file.label,
+  })
+  return true
+}
+
+/** getxattr(2) of what `file` refers to, an O_PATH descriptor too. @returns null when it has no such attribute or the file system has none. */
+export function getxattr(file: Fd, name: string): Buffer | null {
+  const value = Buffer.alloc(1024)
+  const rc = getxattrCall(cstr(file.procPath, 'getxattr'), cstr(name, 'getxattr'), value, value.length)
+  const call = { syscall: 'getxattr', show: () => `${where(file)}, ${quote(name)}`, path: file.label }
+  if (rc < 0 && ['ENODATA', 'EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-rc, call).code)) return null
+  return value.subarray(0, check(rc, call))
+}
+
+/** setxattr(2) of what `file` refers to. @throws {SyscallError} EOPNOTSUPP, EPERM, ENOSPC */
+export function setxattr(file: Fd, name: string, value: Buffer): void {
+  check(setxattrCall(cstr(file.procPath, 'setxattr'), cstr(name, 'setxattr'), value, value.length, 0), {
+    syscall: 'setxattr',
+    show: () => `${where(file)}, ${quote(name)}, ${quote(value)}`,
+    path: file.label,
+  })
+}
+
+/** listxattr(2): the names of the extended attributes, POSIX ACLs among them as system.posix_acl_*. */
+export function listxattr(file: Fd): string[] {
+  const names = Buffer.alloc(65536)
+  const rc = listxattrCall(cstr(file.procPath, 'listxattr'), names, names.length)
+  const call = { syscall: 'listxattr', show: () => where(file), path: file.label }
+  if (rc < 0 && ['EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-rc, call).code)) return []
+  return names.toString('utf8', 0, check(rc, call)).split('\0').filter(Boolean)
+}
