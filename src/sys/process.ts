@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { bind, check, cstr, quote, syscallError } from './call.js'
 import { Fd } from './fd.js'
 import { flagNames, WAIT } from './flags.js'
+import { libc } from './koffi.js'
 
 export type Pid = number & { readonly brand: 'Pid' }
 export type Uid = number & { readonly brand: 'Uid' }
@@ -11,6 +12,7 @@ const pidfdOpenCall = bind('pidfd_open', 'int', 'int')
 const pidfdGetfdCall = bind('pidfd_getfd', 'int', 'int', 'int')
 const pidfdSendSignalCall = bind('pidfd_send_signal', 'int', 'int', 'ptr', 'int')
 const wait4Call = bind('wait4', 'int', 'ptr', 'int', 'ptr')
+const getrandomCall = bind('getrandom', 'ptr', 'ulong', 'int')
 const execveCall = bind('execve', 'ptr', 'strings', 'strings')
 const prctlCall = bind('prctl', 'int', 'ulong', 'ulong', 'ulong', 'ulong')
 const prlimitCall = bind('prlimit64', 'int', 'int', 'ptr', 'ptr')
@@ -142,4 +144,16 @@ function setFsIds(uid: number, gid: number): void {
   if (setfsgidCall(-1) !== gid || setfsuidCall(-1) !== uid) {
     throw syscallError(constants.errno.EPERM, { syscall: 'setfsuid', show: () => `${uid}, ${gid}` })
   }
+}
+
+/** getrandom(2): unpredictable bytes, as hex digits, two for each. node:crypto takes milliseconds to load. */
+export function randomHex(bytes: number): string {
+  const buffer = Buffer.alloc(bytes)
+  check(getrandomCall(buffer, bytes, 0), { syscall: 'getrandom', show: () => `${bytes}` })
+  return buffer.toString('hex')
+}
+
+/** signal(2) with SIG_DFL. Through libc: the layout of sigaction's argument is its business. */
+export function resetSignal(signal: number): void {
+  libc.func('signal', 'void *', ['int', 'void *'])(signal, null)
 }

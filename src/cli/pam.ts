@@ -1,0 +1,129 @@
+/*
+ * polyns pam: what pam_exec calls at every login. It writes nothing to the user's terminal, only to syslog, and it loads
+ * neither commander nor pino: each login would wait for them.
+ */
+import { configForSession } from '../config/index.js'
+import { openTarget } from '../ns/target.js'
+import { closeSession } from '../session/close.js'
+import { type Outcome, openSession } from '../session/open.js'
+import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
+import { UnsupportedError, UsageError } from '../sys/errors.js'
+import { requireKernel } from '../sys/probe.js'
+import { setgroups, setresgid, setresuid } from '../sys/process.js'
+import { LOG, syslog } from '../sys/syslog.js'
+import { describeError, EXIT, exitStatusOf } from './report.js'
+
+interface PamOptions {
+  config: string | undefined
+  failOpen: boolean
+  target: number | undefined
+}
+
+/** @returns the exit status: 0 lets the session begin or end, everything else makes pam_exec refuse it */
+export function pam(args: readonly string[], env: Environment): number {
+  const failOpen = args.includes('--fail-open')
+  try {
+    // systemd-user closes its session as the user: nothing of ours can be done then, and nothing has to be.
+    if (env.PAM_TYPE === 'close_session' && process.geteuid?.() !== 0) return EXIT.ok
+    run(parseOptions(args), env)
+    return EXIT.ok
+  } catch (error) {
+    const who = `${env.PAM_SERVICE ?? '?'}: ${env.PAM_TYPE ?? '?'} of ${env.PAM_USER ?? '?'}`
+    const what = describeError(error, { stack: true })
+    if (failOpen) {
+      syslog(LOG.ALERT, `${who}: failed, and goes on in the HOST'S VIEW because of --fail-open: ${what}`)
+      return EXIT.ok
+    }
+    syslog(LOG.ERR, `${who}: refused: ${what}`)
+    return exitStatusOf(error)
+  }
+}
+
+function run(options: PamOptions, env: Environment): void {
+  becomeRoot()
+  requireKernel()
+  using target = openTarget(options.target)
+  const request = readRequest(env, target)
+  if (request.type === 'close_session') {
+    if (closeSession(target)) syslog(LOG.INFO, `${request.service}: session of ${request.who.user} closed`)
+    return
+  }
+  const { config, usedLastGood, brokenBecause } = configForSession({
+    names: systemNames,
+    config: options.config,
+  })
+  if (usedLastGood) {
+    const [first] = brokenBecause
+    syslog(
+      LOG.ALERT,
+      `the configuration is broken, the last good one is used: ${first?.file}:${first?.line}:${first?.column}: ${first?.message}`,
+    )
+  }
+  logOpened(request, openSession(request, target, config))
+}
+
+/**
+ * All ids become root's: su's and sudo's caller is the real user, slurmstepd's group is the job's user, and both would end
+ * up as owners of what is made.
+ * @throws {UnsupportedError} we are not root at all
+ */
+function becomeRoot(): void {
+  if (process.geteuid?.() !== 0) {
+    throw new UnsupportedError(
+      'opening a session',
+      `needs root, but runs as uid ${process.geteuid?.()}; write 'pam_exec.so quiet seteuid' in the PAM line`,
+    )
+  }
+  setresuid(0)
+  setresgid(0)
+  setgroups([])
+  process.umask(0o022)
+}
+
+function logOpened(request: Request, outcome: Outcome): void {
+  const session = `${request.service}: session of ${request.who.user}`
+  switch (outcome.kind) {
+    case 'nothing':
+      return
+    case 'host':
+      syslog(LOG.NOTICE, `${session} taken to the host's view: ${outcome.why}`)
+      return
+    default:
+      for (const note of outcome.notes) syslog(LOG.WARNING, `${session}: ${note}`)
+      syslog(
+        LOG.INFO,
+        `${session} opened, ${outcome.kind}: ${outcome.mounts.map(({ polydir }) => polydir).join(' ')}`,
+      )
+  }
+}
+
+function parseOptions(args: readonly string[]): PamOptions {
+  const options: PamOptions = { config: undefined, failOpen: false, target: undefined }
+  const rest = [...args]
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    const [name, given] = splitOption(arg)
+    const value = () => given ?? rest.shift() ?? missing(name)
+    if (name === '--fail-open') options.failOpen = true
+    else if (name === '--config') options.config = value()
+    else if (name === '--target') options.target = parsePid(value())
+    else
+      throw new UsageError(
+        `unknown option '${arg}'; 'polyns pam' takes --config FILE, --fail-open and --target PID`,
+      )
+  }
+  return options
+}
+
+function splitOption(arg: string): [name: string, value: string | undefined] {
+  const equals = arg.indexOf('=')
+  return equals < 0 ? [arg, undefined] : [arg.slice(0, equals), arg.slice(equals + 1)]
+}
+
+function missing(name: string): never {
+  throw new UsageError(`${name} needs a value`)
+}
+
+function parsePid(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new UsageError(`--target takes a process id, not '${text}'`)
+  return Number(text)
+}

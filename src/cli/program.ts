@@ -1,0 +1,127 @@
+/* The command tree for people at a terminal: commander, output, and the one place where errors are printed. */
+import { Command, CommanderError } from 'commander'
+import { configForSession } from '../config/index.js'
+import { execInSession } from '../session/exec.js'
+import { systemNames } from '../session/request.js'
+import { UnsupportedError } from '../sys/errors.js'
+import { getgrouplist, getpwuid } from '../sys/names.js'
+import { requireKernel } from '../sys/probe.js'
+import { check } from './check.js'
+import { list } from './list.js'
+import { describeError, EXIT, exitStatusOf } from './report.js'
+
+declare const POLYNS_VERSION: string
+
+const out = (text: string): void => {
+  process.stdout.write(text)
+}
+const err = (text: string): void => {
+  process.stderr.write(text)
+}
+const onTerminal = (): boolean => process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+
+/** Runs the command line, prints what went wrong, and sets the exit status. */
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await commands().parseAsync([...argv])
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end this way too, and have printed what they have to say.
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+      return
+    }
+    err(`polyns: ${describeError(error, { stack: true })}\n`)
+    process.exitCode = exitStatusOf(error)
+  }
+}
+
+function commands(): Command {
+  const program = new Command('polyns')
+    .description('A private /tmp and /dev/shm for every user, session or SLURM job.')
+    .version(POLYNS_VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+
+  program
+    .command('pam')
+    .description('open or close a session; called by pam_exec, never by hand')
+    .option('--config FILE', 'read FILE, strictly, in place of the default configuration')
+    .option('--fail-open', "when it fails, let the session go on in the host's view, with a LOG_ALERT")
+    .option('--target PID', 'the application to move, in place of the parent process')
+
+  program
+    .command('exec [command...]')
+    .description("run a command, or a login shell, in a user's private namespace, as that user")
+    .option('-u, --user USER', 'the user; without it, the one who runs polyns')
+    .option('-j, --job JOB', 'the SLURM job whose directories it shall see')
+    .option('--config FILE', 'read FILE, strictly, in place of the default configuration')
+    .passThroughOptions()
+    .action(runExec)
+
+  program
+    .command('list')
+    .description('the sessions, whose they are, and what each has of its own')
+    .option('--json', 'as JSON')
+    .action((options: { json?: boolean }) =>
+      list({ json: options.json === true }, { out, color: onTerminal() }),
+    )
+
+  program
+    .command('check [files...]')
+    .description('read the configuration, or the files named, and say what each line means and what is wrong')
+    .option(
+      '--strict',
+      'read it as polyns reads its own file: mistakes that pam_namespace accepts are errors',
+    )
+    .option('--user USER', 'only what applies to USER, with $USER and $HOME expanded')
+    .option('--ruser USER', 'the requesting user, for su and sudo')
+    .option('--config FILE', 'read FILE as a session would')
+    .option('--json', 'as JSON')
+    .action((files: string[], options: CheckFlags) => {
+      const { strict = false, json = false, ...rest } = options
+      const gidsOf = (user: { name: string; gid: number }) => getgrouplist(user.name, user.gid)
+      process.exitCode = check(
+        { files, strict, json, ...rest },
+        { names: systemNames, gidsOf, out, err, color: onTerminal() },
+      )
+    })
+
+  return program
+}
+
+interface CheckFlags {
+  strict?: boolean
+  json?: boolean
+  user?: string
+  ruser?: string
+  config?: string
+}
+
+function runExec(command: string[], options: { user?: string; job?: string; config?: string }): void {
+  if (process.geteuid?.() !== 0) {
+    throw new UnsupportedError(
+      "entering a user's private namespace",
+      `needs root, but runs as uid ${process.geteuid?.()}`,
+    )
+  }
+  requireKernel()
+  const { config, usedLastGood, brokenBecause } = configForSession({
+    names: systemNames,
+    config: options.config,
+  })
+  if (usedLastGood)
+    err(`polyns: the configuration is broken, the last good one is used: ${brokenBecause[0]?.message}\n`)
+  execInSession({
+    user: options.user ?? getpwuid(process.getuid?.() ?? 0)?.name ?? 'root',
+    job: options.job,
+    command,
+    config,
+    env: process.env,
+    opened: (outcome) => {
+      if (outcome.kind === 'nothing') err(`polyns: ${outcome.why}: this runs in the host's view\n`)
+    },
+  })
+}

@@ -1,0 +1,95 @@
+/*
+ * The commit: makes the waiting PAM application enter the namespace that this process has built, see Tracee for how.
+ * Until setns nothing of the application has changed but that it no longer shares its fs_struct; after setns nothing is
+ * left that can fail. A death of ours in between kills the application: EXITKILL.
+ */
+import { readlinkSync } from 'node:fs'
+import { during, ignoring } from '../sys/call.js'
+import { UnsupportedError } from '../sys/errors.js'
+import type { Fd } from '../sys/fd.js'
+import { CLONE, O, RESOLVE } from '../sys/flags.js'
+import { openat2 } from '../sys/path.js'
+import { withRightsOf } from '../sys/process.js'
+import { sameFile, statx } from '../sys/stat.js'
+import { mountNamespaceOf, ownNamespace } from './enter.js'
+import type { Target } from './target.js'
+import { Tracee } from './tracee.js'
+
+export interface UserRights {
+  uid: number
+  gid: number
+  gids: readonly number[]
+}
+
+/** The working directory of the target before the session: how people call it, and which directory it is. */
+export interface WorkingDirectory {
+  path: string
+  dir: Fd
+}
+
+/** @throws {SyscallError} ENOENT: the target has ended */
+export function workingDirectoryOf(target: Target): WorkingDirectory {
+  const link = `${target.proc}/cwd`
+  return { path: readlinkSync(link), dir: openat2(null, link, O.O_PATH, 0) }
+}
+
+/**
+ * The same working directory as the session will know it. Called in the new namespace.
+ * A directory that the application was in already is opened as root, for nothing is gained by it; under a polydir the path
+ * now means another directory, and that one is opened with the user's own rights.
+ * @returns null: the root directory, also where the path no longer leads anywhere
+ */
+export function openWorkingDirectory(before: WorkingDirectory, user: UserRights): Fd | null {
+  if (before.path === '/' || !before.path.startsWith('/')) return null
+  const open = () => openat2(null, before.path, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_MAGICLINKS)
+  const unreachable = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'EPERM', 'ESTALE']
+  const asRoot = ignoring(unreachable, 'the session starts in / then', open)
+  if (asRoot !== undefined) {
+    if (sameFile(statx(asRoot), statx(before.dir))) return asRoot
+    asRoot[Symbol.dispose]()
+  }
+  return ignoring(unreachable, 'the session starts in / then', () => withRightsOf(user, open)) ?? null
+}
+
+/**
+ * Moves the target thread into this thread's mount namespace, with `cwd` as its working directory (null: the root).
+ * @throws {UnsupportedError} it cannot be traced, or is a 32-bit program
+ * @throws {SyscallError} what the kernel refused the target; the target is then as it was
+ */
+export function adopt(target: Target, cwd: Fd | null): void {
+  using own = ownNamespace()
+  during(`move process ${target.pid} into the session's namespace`, () => {
+    using tracee = Tracee.seize(target.tid)
+    target.assertUnchanged()
+    commit(tracee, cwd)
+    using now = mountNamespaceOf(target.proc)
+    if (now.inode !== own.inode) {
+      throw new UnsupportedError(
+        `adopting process ${target.pid}`,
+        'it took setns but is in another namespace still',
+      )
+    }
+  })
+}
+
+// chdir(2)'s list, and what a network file system may add.
+const CHDIR_ERRORS = ['EACCES', 'EIO', 'ENOENT', 'ENOTDIR', 'EPERM', 'ESTALE']
+
+function commit(tracee: Tracee, cwd: Fd | null): void {
+  const pidfd = tracee.call('pidfd_open', process.pid, 0)
+  try {
+    // A thread that shares its fs_struct cannot change its mount namespace: slurmstepd and every other threaded program.
+    tracee.call('unshare', CLONE.CLONE_FS)
+    const dir = cwd === null ? null : tracee.call('pidfd_getfd', pidfd, cwd.number, 0)
+    try {
+      tracee.call('setns', pidfd, CLONE.CLONE_NEWNS)
+      if (dir !== null) {
+        ignoring(CHDIR_ERRORS, 'setns left it in /', () => tracee.call('fchdir', dir))
+      }
+    } finally {
+      if (dir !== null) tracee.call('close', dir)
+    }
+  } finally {
+    tracee.call('close', pidfd)
+  }
+}

@@ -1,0 +1,194 @@
+/*
+ * A thread that we hold by ptrace and let make syscalls of our choosing. It was stopped in, or next to, a syscall: that very
+ * instruction is run again with other registers, so neither its code nor its memory is written. Arguments are integers.
+ * Put back, the thread repeats the syscall that the stop interrupted and never sees -ERESTARTSYS.
+ */
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { type SyscallName, syscallNumber } from '../sys/arch.js'
+import { check, ignoring } from '../sys/call.js'
+import { UnsupportedError } from '../sys/errors.js'
+import { PTRACE_O, WAIT } from '../sys/flags.js'
+import { explainRights } from '../sys/probe.js'
+import { waitpid } from '../sys/process.js'
+import {
+  getRegisters,
+  getSigmask,
+  peekText,
+  ptraceCont,
+  ptraceDetach,
+  ptraceInterrupt,
+  ptraceSeize,
+  ptraceSyscall,
+  type RegisterLayout,
+  registerLayout,
+  setRegisters,
+  setSigmask,
+} from '../sys/ptrace.js'
+
+const PTRACE_EVENT_STOP = 128
+const SYSCALL_STOP = constants.signals.SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
+// Kernel-internal results, linux/errno.h: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
+const RESTART = new Set([-512n, -513n, -514n, -516n])
+const TIMEOUT_MS = 5000
+const ALL_SIGNALS = Buffer.alloc(8, 0xff)
+
+interface Stop {
+  signal: number
+  /** PTRACE_EVENT_*, 0 for a plain signal. */
+  event: number
+}
+
+export class Tracee {
+  #attached = true
+  #signals: number[] = []
+
+  private constructor(
+    readonly tid: number,
+    private readonly layout: RegisterLayout,
+    private readonly registers: Buffer,
+    private readonly instruction: bigint,
+    private readonly sigmask: Buffer,
+  ) {}
+
+  /**
+   * Stops the thread at a place where it can make syscalls for us, its signals blocked. From here on our death is its death.
+   * @throws {UnsupportedError} traced already, forbidden (with the setting that forbids), a 32-bit program, or not to be stopped
+   */
+  static seize(tid: number): Tracee {
+    const layout = registerLayout()
+    const status = readFileSync(`/proc/${tid}/status`, 'utf8')
+    const tracer = /^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? '0'
+    if (tracer !== '0')
+      throw new UnsupportedError(`adopting thread ${tid}`, `process ${tracer} traces it already`)
+    const filtered = !/^Seccomp:\s*0$/m.test(status)
+    try {
+      ptraceSeize(
+        tid,
+        PTRACE_O.PTRACE_O_EXITKILL |
+          PTRACE_O.PTRACE_O_TRACESYSGOOD |
+          (filtered ? PTRACE_O.PTRACE_O_SUSPEND_SECCOMP : 0),
+      )
+    } catch (error) {
+      throw explainRights(`adopting thread ${tid}`, error)
+    }
+    const registers = stopAtSyscall(tid, layout)
+    const instruction = syscallInstruction(tid, layout, registers)
+    if (instruction === null)
+      throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop in a system call')
+    const sigmask = getSigmask(tid)
+    const tracee = new Tracee(tid, layout, registers, instruction, sigmask)
+    setSigmask(tid, ALL_SIGNALS)
+    return tracee
+  }
+
+  /** Lets the thread make one syscall. @returns its result @throws {SyscallError} what the kernel refused it */
+  call(name: SyscallName, ...args: number[]): number {
+    const { layout, tid } = this
+    const registers = Buffer.from(this.registers)
+    registers.writeBigUInt64LE(this.instruction, layout.pc)
+    if (layout.interrupted !== null) registers.writeBigInt64LE(-1n, layout.interrupted)
+    for (const [i, offset] of layout.args.entries()) registers.writeBigInt64LE(BigInt(args[i] ?? 0), offset)
+    registers.writeBigInt64LE(BigInt(syscallNumber(name)), layout.number)
+    setRegisters(tid, registers)
+    this.#runToSyscallStop() // the entry
+    this.#runToSyscallStop() // the exit
+    const result = Number(getRegisters(tid).readBigInt64LE(layout.result))
+    return check(result, {
+      syscall: name,
+      show: () => `${args.join(', ')}) by thread (${tid}`,
+      path: `thread ${tid}`,
+    })
+  }
+
+  #runToSyscallStop(): void {
+    for (;;) {
+      ptraceSyscall(this.tid, 0)
+      const { signal, event } = waitForStop(this.tid)
+      if (signal === SYSCALL_STOP) return
+      // SIGSTOP cannot be blocked. It is held back, and handed on at the end; a group stop comes back by itself.
+      if (event === 0) this.#signals.push(signal)
+    }
+  }
+
+  /** Puts registers and signal mask back and lets the thread go on where it was. */
+  [Symbol.dispose](): void {
+    if (!this.#attached) return
+    this.#attached = false
+    ignoring(['ESRCH'], 'the thread has ended', () => {
+      setRegisters(this.tid, resumed(this.layout, this.registers, this.instruction))
+      setSigmask(this.tid, this.sigmask)
+      ptraceDetach(this.tid, this.#signals[0] ?? 0)
+    })
+  }
+}
+
+/** The registers with which the thread makes the interrupted syscall again, or goes on if none was interrupted. */
+export function resumed(layout: RegisterLayout, saved: Buffer, instruction: bigint): Buffer {
+  const registers = Buffer.from(saved)
+  // aarch64 winds the program counter back by itself before the stop.
+  if (layout.interrupted === null) return registers
+  const number = saved.readBigInt64LE(layout.interrupted)
+  if (number >= 0n && RESTART.has(saved.readBigInt64LE(layout.result))) {
+    registers.writeBigUInt64LE(instruction, layout.pc)
+    registers.writeBigInt64LE(number, layout.number)
+  }
+  registers.writeBigInt64LE(-1n, layout.interrupted)
+  return registers
+}
+
+/** Interrupts the thread until it stands at a syscall instruction. Signals that come in between go to it as usual. */
+function stopAtSyscall(tid: number, layout: RegisterLayout): Buffer {
+  const deadline = Date.now() + TIMEOUT_MS
+  do {
+    ptraceInterrupt(tid)
+    const { signal, event } = waitForStop(tid)
+    if (event === PTRACE_EVENT_STOP) {
+      const registers = getRegisters(tid)
+      if (registers.length !== layout.bytes) {
+        ptraceDetach(tid, 0)
+        throw new UnsupportedError(`adopting thread ${tid}`, 'it runs a 32-bit program')
+      }
+      if (syscallInstruction(tid, layout, registers) !== null) return registers
+    }
+    // In a signal handler, or computing: it will be back in its wait soon.
+    ptraceCont(tid, event === 0 ? signal : 0)
+    sleepMs(1)
+  } while (Date.now() < deadline)
+  ptraceInterrupt(tid)
+  waitForStop(tid)
+  ptraceDetach(tid, 0)
+  throw new UnsupportedError(`adopting thread ${tid}`, `it was in no system call for ${TIMEOUT_MS / 1000} s`)
+}
+
+/** Where a syscall instruction is: at the program counter (aarch64, wound back) or right before it. */
+function syscallInstruction(tid: number, layout: RegisterLayout, registers: Buffer): bigint | null {
+  const pc = registers.readBigUInt64LE(layout.pc)
+  const { instruction } = layout
+  for (const address of [pc - BigInt(instruction.length), pc]) {
+    if (address < 0n) continue
+    const found = ignoring(['EIO', 'EFAULT'], 'nothing is mapped there', () => peekText(tid, address))
+    if (found?.subarray(0, instruction.length).equals(instruction)) return address
+  }
+  return null
+}
+
+function waitForStop(tid: number): Stop {
+  const deadline = Date.now() + TIMEOUT_MS
+  for (let tries = 0; ; tries++) {
+    const result = waitpid(tid, WAIT.__WALL | WAIT.WNOHANG)
+    if (result === null) {
+      if (Date.now() > deadline) throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
+      // A stop takes some 10 us; only something unusual is worth the timer.
+      if (tries > 2000) sleepMs(1)
+      continue
+    }
+    if ((result.status & 0xff) === 0x7f)
+      return { signal: (result.status >> 8) & 0xff, event: result.status >> 16 }
+    throw new UnsupportedError(`adopting thread ${tid}`, 'it has ended meanwhile')
+  }
+}
+
+function sleepMs(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

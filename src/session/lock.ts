@@ -1,0 +1,31 @@
+/* One lock a user: sessions of one user open one after the other, and never while that user's instance is taken away. */
+
+import { LOCK_DIRECTORY } from '../ns/rundir.js'
+import { UnsupportedError } from '../sys/errors.js'
+import type { Fd } from '../sys/fd.js'
+import { LOCK, O, RESOLVE } from '../sys/flags.js'
+import { flock, openat2 } from '../sys/path.js'
+
+const WAIT_MS = 30_000
+const POLL_MS = 5
+
+/**
+ * flock(2) on /run/polyns/lock/UID, held until the result is disposed or this process ends.
+ * @throws {UnsupportedError} after 30 s: the holder hangs
+ */
+export function lockUser(uid: number): Fd {
+  const path = `${LOCK_DIRECTORY}/${uid}`
+  const file = openat2(null, path, O.O_RDWR | O.O_CREAT | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS, 0o600)
+  const deadline = Date.now() + WAIT_MS
+  while (!flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
+    if (Date.now() > deadline) {
+      file[Symbol.dispose]()
+      throw new UnsupportedError(
+        `the lock ${path}`,
+        `another polyns has held it for ${WAIT_MS / 1000} s; 'fuser -v ${path}' names it`,
+      )
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
+  }
+  return file
+}

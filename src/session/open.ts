@@ -1,0 +1,153 @@
+/*
+ * Opening a session: rules and request make a plan; base, then join or build, all in this process; record; and last the one
+ * step that changes the application. Whatever throws before that step leaves the application as it was.
+ */
+import type { Config } from '../config/index.js'
+import { adopt, openWorkingDirectory, type WorkingDirectory, workingDirectoryOf } from '../ns/adopt.js'
+import { type Base, enterBase } from '../ns/base.js'
+import { buildNamespace, type SessionMount } from '../ns/build.js'
+import { enter, ownNamespace } from '../ns/enter.js'
+import { identityOf, joinNamespace, openLive } from '../ns/join.js'
+import { makePlan, type Plan, planKey } from '../ns/plan.js'
+import { ensureRunDirectories } from '../ns/rundir.js'
+import type { Target } from '../ns/target.js'
+import type { Fd } from '../sys/fd.js'
+import { md5 } from '../sys/lazy.js'
+import { UndoStack } from '../sys/undo.js'
+import { lockUser } from './lock.js'
+import { isLive, readRecords, removeRecord, type SessionRecord, writeRecord } from './registry.js'
+import type { Request } from './request.js'
+
+/** What became of the session. */
+export type Outcome = { kind: 'nothing'; why: string } | { kind: 'host'; why: string } | Session
+
+interface Session {
+  kind: 'built' | 'joined' | 'kept'
+  mounts: SessionMount[]
+  notes: string[]
+}
+
+/** How the finished namespace reaches the application: by adoption, or for `polyns exec` by nothing at all. */
+export type Commit = (target: Target, cwd: Fd | null) => void
+
+/**
+ * Opens a session for `request` and moves `target` into it.
+ * @throws the four kinds of sys/errors.ts; then nothing is left behind and the session must be refused
+ */
+export function openSession(
+  request: Request,
+  target: Target,
+  config: Config,
+  commit: Commit = adopt,
+): Outcome {
+  const plan = makePlan(config.rules, config.mode, request.who, md5)
+  const before = workingDirectoryOf(target)
+  using _cwd = before.dir
+  if (plan.steps.length === 0) return withoutSession(request, target, before, commit)
+
+  ensureRunDirectories()
+  using _lock = lockUser(plan.uid)
+  const live = liveRecords(plan.uid)
+  using base = enterBase(target)
+  const kept = base.applicationUid === plan.uid ? keepSession(target, plan, live) : null
+  if (kept !== null) return kept
+
+  using undo = new UndoStack()
+  const joined = base.isHost && plan.joinable ? joinLive(plan, base, live) : null
+  const session: Session = joined ?? { kind: 'built', ...buildNamespace(plan, undo) }
+  const record = describe(request, target, plan, base, session.mounts)
+  undo.push('remove the session record', () => removeRecord(record))
+  writeRecord(record)
+  using cwd = openWorkingDirectory(before, request.who)
+  commit(target, cwd)
+  undo.commit()
+  return session
+}
+
+/**
+ * Nobody's rule applies. A login through an application that sits in somebody's private namespace is still taken to the host's
+ * view; su and sudo, which say who asked, stay where their caller is.
+ */
+function withoutSession(request: Request, target: Target, before: WorkingDirectory, commit: Commit): Outcome {
+  const why = `no rule applies to ${request.who.user}`
+  if (request.ruser !== null) return { kind: 'nothing', why }
+  using base = baseIfAny(target)
+  if (base === null || base.applicationUid === null) return { kind: 'nothing', why }
+  using cwd = openWorkingDirectory(before, request.who)
+  commit(target, cwd)
+  return {
+    kind: 'host',
+    why: `${why}; ${request.service} itself runs in a private session of uid ${base.applicationUid}`,
+  }
+}
+
+/** Whom no rule concerns must be able to log in on a machine where polyns itself cannot work. */
+function baseIfAny(target: Target): Base | null {
+  try {
+    return enterBase(target)
+  } catch {
+    return null
+  }
+}
+
+/** The stack of `su -l` includes su's, so a line in both runs twice in one process: the second time nothing is to be done. */
+function keepSession(target: Target, plan: Plan, live: readonly SessionRecord[]): Outcome | null {
+  const record = live.find(
+    ({ leader, plan: opened }) =>
+      leader.pid === target.pid && leader.startTime === target.startTime && opened === planKey(plan),
+  )
+  if (record === undefined) return null
+  using namespace = openLive(record.leader, record.namespace)
+  return namespace === null ? null : { kind: 'kept', mounts: record.mounts, notes: [] }
+}
+
+/** Enters the namespace of a live session with the same plan; null, back in the base, when there is none to enter. */
+function joinLive(plan: Plan, base: Base, live: readonly SessionRecord[]): Session | null {
+  const key = planKey(plan)
+  for (const record of live) {
+    if (!record.joinable || record.plan !== key) continue
+    using namespace = openLive(record.leader, record.namespace)
+    if (namespace === null) continue
+    if (joinNamespace(namespace, record.mounts)) return { kind: 'joined', mounts: record.mounts, notes: [] }
+    enter(base.namespace)
+  }
+  return null
+}
+
+function describe(
+  request: Request,
+  target: Target,
+  plan: Plan,
+  base: Base,
+  mounts: SessionMount[],
+): SessionRecord {
+  using own = ownNamespace()
+  return {
+    version: 1,
+    id: request.who.sessionId,
+    user: request.who.user,
+    uid: request.who.uid,
+    service: request.service,
+    tty: request.tty,
+    rhost: request.rhost,
+    job: plan.steps.some((step) => step.kind === 'bind' && step.name.includes('.job'))
+      ? request.who.jobId
+      : null,
+    leader: { pid: target.pid, tid: target.tid, startTime: target.startTime },
+    namespace: identityOf(own),
+    plan: planKey(plan),
+    joinable: plan.joinable && base.isHost,
+    mounts,
+    opened: new Date().toISOString(),
+  }
+}
+
+/** The user's sessions whose leader lives; the records of the others are dropped. */
+function liveRecords(uid: number): SessionRecord[] {
+  return readRecords(uid).filter((record) => {
+    if (isLive(record)) return true
+    // One with a directory of its own is left for the clean-up, which removes both.
+    if (!record.mounts.some(({ fresh }) => fresh)) removeRecord(record)
+    return false
+  })
+}

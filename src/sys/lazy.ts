@@ -1,0 +1,15 @@
+/* Parts of Node that take milliseconds to load and that most sessions do not need. */
+import { createRequire } from 'node:module'
+
+const load = createRequire(import.meta.url)
+
+/** node:child_process, 5 ms. */
+export function childProcess(): typeof import('node:child_process') {
+  return load('node:child_process')
+}
+
+/** Hex digest for names that are too long for a directory, as pam_namespace makes it. node:crypto, 2 ms. */
+export function md5(text: string): string {
+  const { createHash } = load('node:crypto') as typeof import('node:crypto')
+  return createHash('md5').update(text).digest('hex')
+}
