@@ -1,0 +1,170 @@
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { configForSession, loadConfig, storeLastGood } from '../../../src/config/index.js'
+import { ConfigError, UnsafePathError } from '../../../src/sys/errors.js'
+import { names } from './fixtures/names.js'
+import { me, tree, write } from './fixtures/tree.js'
+
+const GOOD =
+  '/tmp /i/ user:create=01777,root:keep=.X11-unix root,@staff,100:200\n/b x tmpfs:mntopts=size=1M ~alice\n'
+
+function site(t: Test, text = GOOD) {
+  const directory = tree(t, { 'conf/namespace.conf': text })
+  const config = join(directory, 'conf/namespace.conf')
+  const lastGoodDirectory = join(directory, 'run/last-good')
+  const options = { names, owner: me, config, lastGoodDirectory }
+  return {
+    options,
+    config,
+    lastGoodDirectory,
+    edit: (edited: string) => write(config, edited),
+    validate: () => storeLastGood(loadConfig(options), lastGoodDirectory),
+    session: (more: object = {}) => configForSession({ ...options, ...more }),
+    kept: () => readdirSync(lastGoodDirectory).map((name) => join(lastGoodDirectory, name)),
+  }
+}
+
+t.test('a good configuration is used as it is', (t) => {
+  const { session } = site(t)
+  t.match(session(), { usedLastGood: false, brokenBecause: [], config: { rules: [{ polydir: '/tmp' }, {}] } })
+  t.end()
+})
+
+t.test('a broken one without a last good one refuses the session with its first error', (t) => {
+  const { session, config } = site(t, '/tmp /i/ user\n/a /i/a/ foo\n/b /i/b/ bar\n')
+  t.throws(() => session(), { name: 'ConfigError', file: config, line: 2, column: 10 })
+  t.end()
+})
+
+t.test('a broken one is replaced by the rules that were good', (t) => {
+  const { validate, edit, session, options } = site(t)
+  const { rules } = loadConfig(options)
+  validate()
+  edit(`${GOOD}/c /i/c/ user:craete\n`)
+  const used = session()
+  t.equal(used.usedLastGood, true)
+  t.strictSame(used.config.rules, rules)
+  t.match(used.brokenBecause, [{ line: 3, code: 'unknown-flag', severity: 'error' }])
+  t.strictSame(used.config.problems, [])
+  t.end()
+})
+
+t.test('a file that is gone is replaced as well', (t) => {
+  const { validate, config, session } = site(t)
+  validate()
+  rmSync(config)
+  t.match(session(), { usedLastGood: true, brokenBecause: [{ code: 'unreadable-file' }] })
+  t.end()
+})
+
+t.test('so is the last of the default files', (t) => {
+  const directory = tree(t, { 'etc/namespace.conf': GOOD })
+  const file = join(directory, 'etc/namespace.conf')
+  const candidates = [
+    { file: join(directory, 'first.conf'), mode: 'strict' as const },
+    { file, mode: 'compat' as const },
+  ]
+  const lastGoodDirectory = join(directory, 'run')
+  const options = { names, owner: me, candidates, lastGoodDirectory }
+  storeLastGood(loadConfig(options), lastGoodDirectory)
+  rmSync(file)
+  t.match(configForSession(options), { usedLastGood: true, brokenBecause: [{ code: 'no-config' }] })
+  t.end()
+})
+
+t.test('a file that others can write is not used, and what was good is', (t) => {
+  const { validate, config, session } = site(t)
+  chmodSync(config, 0o666)
+  t.throws(() => session(), UnsafePathError)
+  chmodSync(config, 0o644)
+  validate()
+  chmodSync(config, 0o666)
+  t.match(session(), { usedLastGood: true, brokenBecause: [{ code: 'unsafe-file' }] })
+  t.end()
+})
+
+t.test('names stay resolved when the name service is down', (t) => {
+  const { validate, session } = site(t)
+  validate()
+  const nobody = { userByName: () => null, groupByName: () => null }
+  const used = session({ names: nobody })
+  t.equal(used.usedLastGood, true)
+  t.match(used.config.rules, [{ users: { uids: [0], groups: [{ gid: 50 }] } }, { users: { uids: [1000] } }])
+  t.end()
+})
+
+t.test('a broken configuration is never kept', (t) => {
+  const { validate, lastGoodDirectory } = site(t, 'bad')
+  t.throws(validate, ConfigError)
+  t.throws(() => readdirSync(lastGoodDirectory), { code: 'ENOENT' })
+  t.end()
+})
+
+t.test('only root can read what is kept, and nothing else is left behind', (t) => {
+  const { validate, lastGoodDirectory, kept } = site(t)
+  const before = process.umask(0)
+  t.teardown(() => process.umask(before))
+  validate()
+  validate()
+  t.equal(statSync(lastGoodDirectory).mode & 0o777, 0o700)
+  const [file, ...others] = kept()
+  t.equal(statSync(file ?? '').mode & 0o777, 0o600)
+  t.strictSame(others, [])
+  t.end()
+})
+
+t.test('another file or another mode does not get these rules', (t) => {
+  const { validate, edit, session, config } = site(t)
+  validate()
+  edit('bad')
+  t.throws(() => session({ mode: 'compat' }), ConfigError)
+  t.throws(() => session({ config: `${config}.other` }), ConfigError)
+  t.end()
+})
+
+t.test('a name that was cut is not taken for another', (t) => {
+  const { validate, edit, session, kept, options } = site(t)
+  validate()
+  edit('bad')
+  const [file = ''] = kept()
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(options.config, '/elsewhere'))
+  t.throws(() => session(), ConfigError)
+  t.end()
+})
+
+const UNTRUSTED: readonly [sentence: string, spoil: (file: string) => void][] = [
+  ['others can read or write it', (file) => chmodSync(file, 0o620)],
+  ['it is cut short', (file) => writeFileSync(file, readFileSync(file).subarray(0, -9))],
+  ['it is empty', (file) => writeFileSync(file, '')],
+  ['it is of another format', (file) => replace(file, '"format":1', '"format":2')],
+  ['a field is missing', (file) => replace(file, '"method":"user",', '')],
+  ['a field is of another type', (file) => replace(file, '"uids":[0]', '"uids":["0"]')],
+  ['a method does not exist', (file) => replace(file, '"method":"user"', '"method":"root"')],
+  ['it is a list', (file) => writeFileSync(file, '[]')],
+  ['it is a link', (file) => link(file)],
+]
+
+function replace(file: string, from: string, to: string) {
+  const text = readFileSync(file, 'utf8')
+  if (!text.includes(from)) throw new Error(`${from} is not in ${text}`)
+  writeFileSync(file, text.replace(from, to))
+}
+
+function link(file: string) {
+  writeFileSync(`${file}.real`, readFileSync(file), { mode: 0o600 })
+  rmSync(file)
+  symlinkSync(`${file}.real`, file)
+}
+
+for (const [sentence, spoil] of UNTRUSTED) {
+  t.test(`what was kept is not used when ${sentence}`, (t) => {
+    const { validate, edit, session, kept } = site(t)
+    validate()
+    edit('bad')
+    t.equal(session().usedLastGood, true)
+    spoil(kept()[0] ?? '')
+    t.throws(() => session(), ConfigError)
+    t.end()
+  })
+}
