@@ -2,12 +2,14 @@
  * polyns pam: what pam_exec calls at every login. It writes nothing to the user's terminal, only to syslog, and it loads
  * neither commander nor pino: each login would wait for them.
  */
+import { readFileSync } from 'node:fs'
 import { configForSession } from '../config/index.js'
 import { openTarget } from '../ns/target.js'
 import { closeSession } from '../session/close.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
-import { UnsupportedError, UsageError } from '../sys/errors.js'
+import { traceCalls } from '../sys/call.js'
+import { SyscallError, UnsupportedError, UsageError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
 import { setgroups, setresgid, setresuid } from '../sys/process.js'
 import { LOG, syslog } from '../sys/syslog.js'
@@ -17,6 +19,7 @@ interface PamOptions {
   config: string | undefined
   failOpen: boolean
   target: number | undefined
+  debug: boolean
 }
 
 /** @returns the exit status: 0 lets the session begin or end, everything else makes pam_exec refuse it */
@@ -40,6 +43,7 @@ export function pam(args: readonly string[], env: Environment): number {
 }
 
 function run(options: PamOptions, env: Environment): void {
+  if (options.debug) traceCalls((line) => syslog(LOG.DEBUG, line))
   becomeRoot()
   requireKernel()
   using target = openTarget(options.target)
@@ -76,8 +80,18 @@ function becomeRoot(): void {
   }
   setresuid(0)
   setresgid(0)
-  setgroups([])
+  dropGroups()
   process.umask(0o022)
+}
+
+/** A user namespace that maps one gid only has no setgroups(2), user_namespaces(7): there is no group in it to be given. */
+function dropGroups(): void {
+  try {
+    setgroups([])
+  } catch (error) {
+    const isDenied = () => readFileSync('/proc/self/setgroups', 'utf8').trim() === 'deny'
+    if (!(error instanceof SyscallError) || error.code !== 'EPERM' || !isDenied()) throw error
+  }
 }
 
 function logOpened(request: Request, outcome: Outcome): void {
@@ -98,17 +112,18 @@ function logOpened(request: Request, outcome: Outcome): void {
 }
 
 function parseOptions(args: readonly string[]): PamOptions {
-  const options: PamOptions = { config: undefined, failOpen: false, target: undefined }
+  const options: PamOptions = { config: undefined, failOpen: false, target: undefined, debug: false }
   const rest = [...args]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     const [name, given] = splitOption(arg)
     const value = () => given ?? rest.shift() ?? missing(name)
     if (name === '--fail-open') options.failOpen = true
+    else if (name === '--debug') options.debug = true
     else if (name === '--config') options.config = value()
     else if (name === '--target') options.target = parsePid(value())
     else
       throw new UsageError(
-        `unknown option '${arg}'; 'polyns pam' takes --config FILE, --fail-open and --target PID`,
+        `unknown option '${arg}'; 'polyns pam' takes --config FILE, --fail-open, --target PID and --debug`,
       )
   }
   return options

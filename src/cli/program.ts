@@ -1,12 +1,14 @@
 /* The command tree for people at a terminal: commander, output, and the one place where errors are printed. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { configForSession } from '../config/index.js'
 import { execInSession } from '../session/exec.js'
 import { systemNames } from '../session/request.js'
+import { traceCalls } from '../sys/call.js'
 import { UnsupportedError } from '../sys/errors.js'
 import { getgrouplist, getpwuid } from '../sys/names.js'
 import { requireKernel } from '../sys/probe.js'
 import { check } from './check.js'
+import { type DemoOptions, demo } from './demo.js'
 import { list } from './list.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
 
@@ -42,24 +44,38 @@ function commands(): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .enablePositionalOptions()
+    .option('--trace', 'log every kernel call to stderr, as lines of JSON')
+    .hook('preAction', (command) => (command.opts().trace === true ? startTrace() : undefined))
     .exitOverride()
     .showSuggestionAfterError()
 
   program
     .command('pam')
     .description('open or close a session; called by pam_exec, never by hand')
-    .option('--config FILE', 'read FILE, strictly, in place of the default configuration')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
     .option('--fail-open', "when it fails, let the session go on in the host's view, with a LOG_ALERT")
-    .option('--target PID', 'the application to move, in place of the parent process')
+    .option('--target <PID>', 'the application to move, in place of the parent process')
+    .option('--debug', 'log every kernel call to syslog')
 
   program
     .command('exec [command...]')
     .description("run a command, or a login shell, in a user's private namespace, as that user")
-    .option('-u, --user USER', 'the user; without it, the one who runs polyns')
-    .option('-j, --job JOB', 'the SLURM job whose directories it shall see')
-    .option('--config FILE', 'read FILE, strictly, in place of the default configuration')
+    .option('-u, --user <USER>', 'the user; without it, the one who runs polyns')
+    .option('-j, --job <JOB>', 'the SLURM job whose directories it shall see')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
     .passThroughOptions()
     .action(runExec)
+
+  program
+    .command('demo')
+    .description('show what polyns does, on a throw-away machine: needs no root and changes nothing')
+    .addOption(new Option('--inside <NAMESPACE>').hideHelp())
+    .addOption(new Option('--one-uid <WHY>').hideHelp())
+    .addOption(new Option('--session <USER>').hideHelp())
+    .addOption(new Option('--mount <DIR>').hideHelp())
+    .action(async (options: DemoOptions) => {
+      process.exitCode = await demo(options, { out, color: onTerminal() })
+    })
 
   program
     .command('list')
@@ -76,9 +92,9 @@ function commands(): Command {
       '--strict',
       'read it as polyns reads its own file: mistakes that pam_namespace accepts are errors',
     )
-    .option('--user USER', 'only what applies to USER, with $USER and $HOME expanded')
-    .option('--ruser USER', 'the requesting user, for su and sudo')
-    .option('--config FILE', 'read FILE as a session would')
+    .option('--user <USER>', 'only what applies to USER, with $USER and $HOME expanded')
+    .option('--ruser <USER>', 'the requesting user, for su and sudo')
+    .option('--config <FILE>', 'read FILE as a session would')
     .option('--json', 'as JSON')
     .action((files: string[], options: CheckFlags) => {
       const { strict = false, json = false, ...rest } = options
@@ -90,6 +106,13 @@ function commands(): Command {
     })
 
   return program
+}
+
+/** strace for free: each call with its arguments decoded and its result, and no tracer that could be in adoption's way. */
+async function startTrace(): Promise<void> {
+  const { destination, pino } = await import('pino')
+  const log = pino({ level: 'debug', base: { pid: process.pid } }, destination({ fd: 2, sync: true }))
+  traceCalls((line) => log.debug(line))
 }
 
 interface CheckFlags {

@@ -10,7 +10,7 @@ import { check, ignoring } from '../sys/call.js'
 import { UnsupportedError } from '../sys/errors.js'
 import { PTRACE_O, WAIT } from '../sys/flags.js'
 import { explainRights } from '../sys/probe.js'
-import { waitpid } from '../sys/process.js'
+import { schedYield, waitpid } from '../sys/process.js'
 import {
   getRegisters,
   getSigmask,
@@ -31,6 +31,7 @@ const SYSCALL_STOP = constants.signals.SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
 // Kernel-internal results, linux/errno.h: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
 const RESTART = new Set([-512n, -513n, -514n, -516n])
 const TIMEOUT_MS = 5000
+const YIELDS = 2000
 const ALL_SIGNALS = Buffer.alloc(8, 0xff)
 
 interface Stop {
@@ -179,8 +180,9 @@ function waitForStop(tid: number): Stop {
     const result = waitpid(tid, WAIT.__WALL | WAIT.WNOHANG)
     if (result === null) {
       if (Date.now() > deadline) throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
-      // A stop takes some 10 us; only something unusual is worth the timer.
-      if (tries > 2000) sleepMs(1)
+      // A stop takes some 10 us, so a timer would cost more than the wait; but the thread may need this processor.
+      if (tries < YIELDS) schedYield()
+      else sleepMs(1)
       continue
     }
     if ((result.status & 0xff) === 0x7f)

@@ -4,7 +4,9 @@
  */
 import type { Config } from '../config/index.js'
 import { ownTarget } from '../ns/target.js'
+import { ignoring } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
+import { keepOnExec } from '../sys/fd.js'
 import { getgrouplist, getpwnam, type User } from '../sys/names.js'
 import { fchdir } from '../sys/path.js'
 import {
@@ -21,7 +23,8 @@ import { type Environment, type Request, whoIs } from './request.js'
 
 const PATH = '/usr/local/bin:/usr/bin:/bin'
 const ROOT_PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
-const SIGPIPE = 13
+// What Node sets to ignored, which execve hands on.
+const IGNORED_SIGNALS = [13, 25] // SIGPIPE, SIGXFSZ
 
 export interface ExecOptions {
   user: string
@@ -62,9 +65,10 @@ export function execInSession(options: ExecOptions): never {
   return run(options.command, user, options.env)
 }
 
-/** What Node changed of what the command should inherit: it ignores SIGPIPE and raises its limit on open files. */
+/** What Node changed of what the command should inherit: signals, the limit on open files, and stdio's FD_CLOEXEC. */
 function restoreInherited(): void {
-  resetSignal(SIGPIPE)
+  for (const signal of IGNORED_SIGNALS) resetSignal(signal)
+  for (const fd of [0, 1, 2]) ignoring(['EBADF'], 'the caller had closed it', () => keepOnExec(fd))
   const { soft } = getOpenFilesLimit(process.ppid)
   const { hard } = getOpenFilesLimit(0)
   if (soft < hard) setOpenFilesLimit(soft, hard)

@@ -56,8 +56,8 @@ export function openSession(
   const joined = base.isHost && plan.joinable ? joinLive(plan, base, live) : null
   const session: Session = joined ?? { kind: 'built', ...buildNamespace(plan, undo) }
   const record = describe(request, target, plan, base, session.mounts)
-  undo.push('remove the session record', () => removeRecord(record))
   writeRecord(record)
+  undo.push('remove the session record', () => removeRecord(record))
   using cwd = openWorkingDirectory(before, request.who)
   commit(target, cwd)
   undo.commit()

@@ -2,11 +2,12 @@
  * The sessions there are: one file each in /run/polyns/sessions, UID-PID-STARTTIME.json by its leader. A record says what was
  * set up; whether the session still lives is asked of the process it names, never of the file.
  */
-import { closeSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import type { SessionMount } from '../ns/build.js'
 import type { Leader } from '../ns/join.js'
 import { SESSIONS_DIRECTORY } from '../ns/rundir.js'
 import { isAlive } from '../ns/target.js'
+import { quote, syscallError } from '../sys/call.js'
 
 export interface SessionRecord {
   version: 1
@@ -31,21 +32,21 @@ export interface SessionRecord {
   opened: string
 }
 
-/** Writes a record, whole or not at all. @throws {Error} ENOSPC, EROFS: the session cannot be opened then */
+/** Writes a record, whole or not at all. @throws {SyscallError} ENOSPC, EROFS: the session cannot be opened then */
 export function writeRecord(record: SessionRecord): void {
   const path = pathOf(record)
   const aside = `${SESSIONS_DIRECTORY}/.${process.pid}`
   try {
-    const file = openSync(aside, 'wx', 0o600)
-    try {
-      writeSync(file, JSON.stringify(record))
-    } finally {
-      closeSync(file)
-    }
+    // Not exclusively: a helper that was killed here has left its file, and pids come again.
+    writeFileSync(aside, JSON.stringify(record), { mode: 0o600 })
     renameSync(aside, path)
   } catch (error) {
-    removeFile(aside)
-    throw error
+    try {
+      removeFile(aside)
+    } catch {
+      // On a read-only /run: there is none.
+    }
+    throw asSyscallError(error, path)
   }
 }
 
@@ -109,6 +110,13 @@ function isRecord(value: unknown): value is SessionRecord {
     typeof r.leader.startTime === 'string' &&
     Array.isArray(r.mounts)
   )
+}
+
+/** Node's error of a failed write(2) does not say which file it was. */
+function asSyscallError(error: unknown, path: string): unknown {
+  const { code, errno, syscall } = error as NodeJS.ErrnoException
+  if (code === undefined || errno === undefined || syscall === undefined) return error
+  return syscallError(-errno, { syscall, show: () => quote(path), path })
 }
 
 function removeFile(path: string): void {

@@ -7,10 +7,18 @@ import { bind, check } from './call.js'
 export const AT_FDCWD = -100
 
 const closeCall = bind('close', 'int')
+const fcntlCall = bind('fcntl', 'int', 'int', 'int')
+
+const F_SETFD = 2
 
 /** close(2). @throws {SyscallError} EBADF, EIO */
 export function close(fd: number): void {
   check(closeCall(fd), { syscall: 'close', show: () => `${fd}` })
+}
+
+/** fcntl(2), F_SETFD without FD_CLOEXEC: the descriptor stays open in what this process becomes. @throws {SyscallError} EBADF */
+export function keepOnExec(fd: number): void {
+  check(fcntlCall(fd, F_SETFD, 0), { syscall: 'fcntl', show: () => `${fd}, F_SETFD, 0` })
 }
 
 /** An open file descriptor with a label for messages: the path it was opened by, and the side it sees. */

@@ -55,13 +55,19 @@ export function umount2(target: string, flags: number): void {
   })
 }
 
+/** Whether a call is about one mount, or also about every mount below it. */
+export interface Reach {
+  recursive: boolean
+}
+
 /**
- * open_tree(2) with OPEN_TREE_CLONE on an open directory: a detached bind mount of that directory alone, without the mounts
- * below it. It keeps its source's peer group, see {@link mountSetattr}.
+ * open_tree(2) with OPEN_TREE_CLONE on an open directory: a detached bind mount of that directory, alone unless `reach` says
+ * otherwise. It keeps its source's peer group, see {@link mountSetattr}.
  * @throws {SyscallError} EINVAL: unbindable. EPERM: no CAP_SYS_ADMIN.
  */
-export function openTreeClone(source: Fd): Fd {
-  const flags = AT.OPEN_TREE_CLONE | AT.OPEN_TREE_CLOEXEC | AT.AT_EMPTY_PATH
+export function openTreeClone(source: Fd, reach: Reach = { recursive: false }): Fd {
+  const flags =
+    AT.OPEN_TREE_CLONE | AT.OPEN_TREE_CLOEXEC | AT.AT_EMPTY_PATH | (reach.recursive ? AT.AT_RECURSIVE : 0)
   const fd = check(openTreeCall(source.number, EMPTY, flags), {
     syscall: 'open_tree',
     show: () => `${source.number} (${quote(source.label)}), '', ${flagNames(AT, flags)}`,
@@ -88,14 +94,20 @@ export function moveMount(from: Fd, to: Fd): void {
  * @param propagation one of MS_PRIVATE, MS_SLAVE, MS_SHARED, or 0 to leave it
  * @throws {SyscallError} EINVAL: `target` is no mount's root. EPERM
  */
-export function mountSetattr(target: Fd, set: number, propagation: number): void {
+export function mountSetattr(
+  target: Fd,
+  set: number,
+  propagation: number,
+  reach: Reach = { recursive: false },
+): void {
+  const flags = AT.AT_EMPTY_PATH | (reach.recursive ? AT.AT_RECURSIVE : 0)
   const attr = Buffer.alloc(32)
   attr.writeBigUInt64LE(BigInt(set), 0)
   attr.writeBigUInt64LE(BigInt(propagation), 16)
-  check(mountSetattrCall(target.number, EMPTY, AT.AT_EMPTY_PATH, attr, attr.length), {
+  check(mountSetattrCall(target.number, EMPTY, flags, attr, attr.length), {
     syscall: 'mount_setattr',
     show: () =>
-      `${target.number} (${quote(target.label)}), '', AT_EMPTY_PATH, {set=${flagNames(MOUNT_ATTR, set)}, propagation=${flagNames(MS, propagation)}}`,
+      `${target.number} (${quote(target.label)}), '', ${flagNames(AT, flags)}, {set=${flagNames(MOUNT_ATTR, set)}, propagation=${flagNames(MS, propagation)}}`,
     path: target.label,
   })
 }

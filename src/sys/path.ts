@@ -17,6 +17,7 @@ const fchdirCall = bind('fchdir', 'int')
 const flockCall = bind('flock', 'int', 'int')
 const getxattrCall = bind('getxattr', 'ptr', 'ptr', 'ptr', 'ulong')
 const setxattrCall = bind('setxattr', 'ptr', 'ptr', 'ptr', 'ulong', 'int')
+const removexattrCall = bind('removexattr', 'ptr', 'ptr')
 const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
 
 const EAGAIN_RETRIES = 64
@@ -145,6 +146,15 @@ export function setxattr(file: Fd, name: string, value: Buffer): void {
   check(setxattrCall(cstr(file.procPath, 'setxattr'), cstr(name, 'setxattr'), value, value.length, 0), {
     syscall: 'setxattr',
     show: () => `${where(file)}, ${quote(name)}, ${quote(value)}`,
+    path: file.label,
+  })
+}
+
+/** removexattr(2) of what `file` refers to. @throws {SyscallError} ENODATA: it has none of that name. EOPNOTSUPP, EPERM */
+export function removexattr(file: Fd, name: string): void {
+  check(removexattrCall(cstr(file.procPath, 'removexattr'), cstr(name, 'removexattr')), {
+    syscall: 'removexattr',
+    show: () => `${where(file)}, ${quote(name)}`,
     path: file.label,
   })
 }

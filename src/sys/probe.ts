@@ -120,15 +120,49 @@ export function probeSettings(): Feature[] {
   return features
 }
 
-/** Which setting keeps an ordinary user from making user namespaces, or null when none is known to. */
-export function userNamespacesBlockedBy(): string | null {
-  if (setting('/proc/sys/user/max_user_namespaces') === '0') return 'user.max_user_namespaces is 0'
-  if (setting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
-    return 'kernel.unprivileged_userns_clone is 0'
-  if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1') {
-    return 'kernel.apparmor_restrict_unprivileged_userns is 1'
+/** Why the kernel said no: errno, as far as it tells something. */
+export type Refusal = 'EPERM' | 'ENOSPC' | 'other'
+
+export interface Blocked {
+  because: string
+  /** The command, for root, that allows it; null: none does. */
+  remedy: string | null
+}
+
+// Where distributions switch them off: [setting, the value that does, the command that allows them].
+const USERNS_SETTINGS = [
+  ['user.max_user_namespaces', '0', 'sysctl -w user.max_user_namespaces=15000'],
+  ['kernel.unprivileged_userns_clone', '0', 'sysctl -w kernel.unprivileged_userns_clone=1'],
+  [
+    'kernel.apparmor_restrict_unprivileged_userns',
+    '1',
+    'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
+  ],
+] as const
+
+/** What keeps this process from making a user namespace, once it has been refused one; user_namespaces(7). */
+export function userNamespacesBlockedBy(
+  refusal: Refusal,
+  read: (path: string) => string | null = setting,
+): Blocked {
+  for (const [name, value, remedy] of USERNS_SETTINGS) {
+    if (read(`/proc/sys/${name.replace('.', '/')}`) === value)
+      return { because: `${name} is ${value}`, remedy }
   }
-  return null
+  if (refusal === 'ENOSPC') {
+    const because = 'a limit of user.max_*_namespaces is reached, or 32 of them are nested already'
+    return { because, remedy: 'sysctl -a -r user.max_.*_namespaces' }
+  }
+  if (read('/proc/self/uid_map') === null) {
+    return { because: 'the kernel was built without CONFIG_USER_NS', remedy: null }
+  }
+  if (!/^\S+ \S+ \S+ \S+ \/ /m.test(read('/proc/self/mountinfo') ?? '')) {
+    return { because: 'this is a chroot, where the kernel allows none', remedy: null }
+  }
+  if (/^Seccomp:\s*2$/m.test(read('/proc/self/status') ?? '')) {
+    return { because: 'by a seccomp filter, as containers have', remedy: null }
+  }
+  return { because: 'no setting known to polyns does it, so a security module may', remedy: null }
 }
 
 function setting(path: string): string | null {

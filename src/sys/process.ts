@@ -14,6 +14,7 @@ const pidfdSendSignalCall = bind('pidfd_send_signal', 'int', 'int', 'ptr', 'int'
 const wait4Call = bind('wait4', 'int', 'ptr', 'int', 'ptr')
 const getrandomCall = bind('getrandom', 'ptr', 'ulong', 'int')
 const execveCall = bind('execve', 'ptr', 'strings', 'strings')
+const schedYieldCall = bind('sched_yield')
 const prctlCall = bind('prctl', 'int', 'ulong', 'ulong', 'ulong', 'ulong')
 const prlimitCall = bind('prlimit64', 'int', 'int', 'ptr', 'ptr')
 const setresuidCall = bind('setresuid', 'int', 'int', 'int')
@@ -68,6 +69,11 @@ export function waitpid(pid: number, options: number): WaitResult | null {
     path: `pid ${pid}`,
   })
   return rc === 0 ? null : { pid: rc, status: status.readUInt32LE(0) }
+}
+
+/** sched_yield(2): lets another process have this processor, if one wants it. */
+export function schedYield(): void {
+  check(schedYieldCall(), { syscall: 'sched_yield', show: () => '' })
 }
 
 /** execve(2): this process becomes `path`; Node's other threads end. Returns only by throwing. @throws {SyscallError} */

@@ -1,5 +1,5 @@
 /* statx(2): one call tells type, owner, device, inode and the mount. */
-
+import { constants } from 'node:fs'
 import { bind, check, cstr, quote } from './call.js'
 import { AT_FDCWD } from './fd.js'
 import { AT } from './flags.js'
@@ -9,7 +9,6 @@ const statxCall = bind('statx', 'int', 'ptr', 'int', 'int', 'ptr')
 
 const STATX_BASIC_STATS = 0x7ff
 const STATX_MNT_ID = 0x1000 // 5.8
-const S_IFMT = 0o170000
 
 export type FileType =
   | 'directory'
@@ -22,13 +21,13 @@ export type FileType =
   | 'unknown'
 
 const TYPES: Readonly<Record<number, FileType>> = {
-  9604: 'directory',
-  21609: 'symlink',
-  16807: 'file',
-  2401: 'fifo',
-  26411: 'socket',
-  14406: 'block device',
-  4802: 'character device',
+  [constants.S_IFDIR]: 'directory',
+  [constants.S_IFLNK]: 'symlink',
+  [constants.S_IFREG]: 'file',
+  [constants.S_IFIFO]: 'fifo',
+  [constants.S_IFSOCK]: 'socket',
+  [constants.S_IFBLK]: 'block device',
+  [constants.S_IFCHR]: 'character device',
 }
 
 export interface Stat {
@@ -59,7 +58,7 @@ export function statx(dir: At, path = ''): Stat {
   })
   const mode = buffer.readUInt16LE(28)
   return {
-    type: TYPES[mode & S_IFMT] ?? 'unknown',
+    type: TYPES[mode & constants.S_IFMT] ?? 'unknown',
     mode: mode & 0o7777,
     uid: buffer.readUInt32LE(20),
     gid: buffer.readUInt32LE(24),
