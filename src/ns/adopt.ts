@@ -41,14 +41,17 @@ export function workingDirectoryOf(target: Target): WorkingDirectory {
  */
 export function openWorkingDirectory(before: WorkingDirectory, user: UserRights): Fd | null {
   if (before.path === '/' || !before.path.startsWith('/')) return null
-  const open = () => openat2(null, before.path, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_MAGICLINKS)
+  const open = (path: string) =>
+    openat2(null, path, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_MAGICLINKS)
   const unreachable = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'EPERM', 'ESTALE']
-  const asRoot = ignoring(unreachable, 'the session starts in / then', open)
+  const asRoot = ignoring(unreachable, 'the session starts in / then', () => open(before.path))
   if (asRoot !== undefined) {
     if (sameFile(statx(asRoot), statx(before.dir))) return asRoot
     asRoot[Symbol.dispose]()
   }
-  return ignoring(unreachable, 'the session starts in / then', () => withRightsOf(user, open)) ?? null
+  // O_PATH asks for no right to the directory itself; to look up `.` in it takes the one that chdir(2) needs.
+  const asUser = () => withRightsOf(user, () => open(`${before.path}/.`))
+  return ignoring(unreachable, 'the session starts in / then', asUser) ?? null
 }
 
 /**

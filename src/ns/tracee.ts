@@ -60,8 +60,10 @@ export class Tracee {
     const layout = registerLayout()
     const status = readFileSync(`/proc/${tid}/status`, 'utf8')
     const tracer = /^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? '0'
-    if (tracer !== '0')
-      throw new UnsupportedError(`adopting thread ${tid}`, `process ${tracer} traces it already`)
+    if (tracer !== '0') {
+      const why = `process ${tracer} (${nameOf(tracer)}) traces it already`
+      throw new UnsupportedError(`adopting thread ${tid}`, why)
+    }
     const filtered = !/^Seccomp:\s*0$/m.test(status)
     try {
       ptraceSeize(
@@ -121,6 +123,14 @@ export class Tracee {
       setSigmask(this.tid, this.sigmask)
       ptraceDetach(this.tid, this.#signals[0] ?? 0)
     })
+  }
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    return 'ended meanwhile'
   }
 }
 

@@ -26,6 +26,15 @@ const ROOT_PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 // What Node sets to ignored, which execve hands on.
 const IGNORED_SIGNALS = [13, 25] // SIGPIPE, SIGXFSZ
 
+const OURSELVES = {
+  type: 'open_session',
+  service: 'polyns exec',
+  ruser: null, // not a switch: a user without rules is to see the host, wherever root calls from
+  tty: null,
+  rhost: null,
+  sessionClass: null,
+} as const
+
 export interface ExecOptions {
   user: string
   /** For scope=job. */
@@ -47,17 +56,13 @@ export function execInSession(options: ExecOptions): never {
   const who = whoIs(options.user, target, options.env, options.job)
   const user = getpwnam(options.user)
   if (user === null) throw new UnsafePathError(`user '${options.user}'`, 'has just ceased to exist')
-  const request: Request = {
-    type: 'open_session',
-    service: 'polyns exec',
-    ruser: 'root',
-    tty: null,
-    rhost: null,
-    who,
-  }
-  const outcome = openSession(request, target, options.config, (_target, cwd) => {
-    if (cwd === null) process.chdir('/')
-    else fchdir(cwd)
+  const request: Request = { ...OURSELVES, who, requester: () => ({ uid: 0, gids: [0] }) }
+  const outcome = openSession(request, target, options.config, {
+    view: 'own',
+    commit: (_target, cwd) => {
+      if (cwd === null) process.chdir('/')
+      else fchdir(cwd)
+    },
   })
   options.opened(outcome)
   restoreInherited()

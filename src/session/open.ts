@@ -2,11 +2,11 @@
  * Opening a session: rules and request make a plan; base, then join or build, all in this process; record; and last the one
  * step that changes the application. Whatever throws before that step leaves the application as it was.
  */
-import type { Config } from '../config/index.js'
+import { appliesTo, type Config, type Rule } from '../config/index.js'
 import { adopt, openWorkingDirectory, type WorkingDirectory, workingDirectoryOf } from '../ns/adopt.js'
 import { type Base, enterBase } from '../ns/base.js'
 import { buildNamespace, type SessionMount } from '../ns/build.js'
-import { enter, ownNamespace } from '../ns/enter.js'
+import { enter, enterHost, ownNamespace } from '../ns/enter.js'
 import { identityOf, joinNamespace, openLive } from '../ns/join.js'
 import { makePlan, type Plan, planKey } from '../ns/plan.js'
 import { ensureRunDirectories } from '../ns/rundir.js'
@@ -27,8 +27,20 @@ interface Session {
   notes: string[]
 }
 
-/** How the finished namespace reaches the application: by adoption, or for `polyns exec` by nothing at all. */
-export type Commit = (target: Target, cwd: Fd | null) => void
+/**
+ * What the application is to see.
+ * - `own`: what the rules give the user; where none applies, what it sees now
+ * - `unmnt-remnt`: the same, but where no rule applies the host's view, never the requester's
+ * - `unmnt-only`: only what rules give the user that do not concern the requester; else the host's view
+ * - `global`: the host's own namespace, whoever the user is
+ */
+export type View = 'own' | 'unmnt-remnt' | 'unmnt-only' | 'global'
+
+export interface OpenOptions {
+  view: View
+  /** How the finished namespace reaches the application: by adoption, or for `polyns exec` by nothing but a chdir. */
+  commit: (target: Target, cwd: Fd | null) => void
+}
 
 /**
  * Opens a session for `request` and moves `target` into it.
@@ -38,12 +50,13 @@ export function openSession(
   request: Request,
   target: Target,
   config: Config,
-  commit: Commit = adopt,
+  options: OpenOptions = { view: 'own', commit: adopt },
 ): Outcome {
-  const plan = makePlan(config.rules, config.mode, request.who, md5)
+  const rules = rulesFor(options.view, config.rules, request)
+  const plan = makePlan(rules, config.mode, request.who, md5)
   const before = workingDirectoryOf(target)
   using _cwd = before.dir
-  if (plan.steps.length === 0) return withoutSession(request, target, before, commit)
+  if (plan.steps.length === 0) return openWithoutPlan(request, target, before, options)
 
   ensureRunDirectories()
   using _lock = lockUser(plan.uid)
@@ -59,26 +72,39 @@ export function openSession(
   writeRecord(record)
   undo.push('remove the session record', () => removeRecord(record))
   using cwd = openWorkingDirectory(before, request.who)
-  commit(target, cwd)
+  options.commit(target, cwd)
   undo.commit()
   return session
 }
 
+function rulesFor(view: View, rules: readonly Rule[], request: Request): readonly Rule[] {
+  if (view === 'global') return []
+  if (view !== 'unmnt-only') return rules
+  const requester = request.requester()
+  return rules.filter((rule) => !appliesTo(rule, requester))
+}
+
 /**
- * Nobody's rule applies. A login through an application that sits in somebody's private namespace is still taken to the host's
- * view; su and sudo, which say who asked, stay where their caller is.
+ * No rule is for this session. Out of somebody's private namespace it is taken to the host's own, so that a daemon started
+ * there and a mount made there are the host's; only a plain su or sudo leaves its user where the caller is.
  */
-function withoutSession(request: Request, target: Target, before: WorkingDirectory, commit: Commit): Outcome {
-  const why = `no rule applies to ${request.who.user}`
-  if (request.ruser !== null) return { kind: 'nothing', why }
-  using base = baseIfAny(target)
-  if (base === null || base.applicationUid === null) return { kind: 'nothing', why }
+function openWithoutPlan(
+  request: Request,
+  target: Target,
+  before: WorkingDirectory,
+  { view, commit }: OpenOptions,
+): Outcome {
+  const why = view === 'global' ? 'the line says --global' : `no rule applies to ${request.who.user}`
+  const isSwitch = request.ruser !== null && request.rhost === null
+  if (view === 'own' && isSwitch) return { kind: 'nothing', why }
+  using base = view === 'own' ? baseIfAny(target) : enterBase(target)
+  if (base === null) return { kind: 'nothing', why }
+  const isElsewhere = base.applicationUid !== null || (view === 'global' && !base.isHost)
+  if (!isElsewhere) return { kind: 'nothing', why }
+  if (!base.isHost) enterHost()
   using cwd = openWorkingDirectory(before, request.who)
   commit(target, cwd)
-  return {
-    kind: 'host',
-    why: `${why}; ${request.service} itself runs in a private session of uid ${base.applicationUid}`,
-  }
+  return { kind: 'host', why }
 }
 
 /** Whom no rule concerns must be able to log in on a machine where polyns itself cannot work. */

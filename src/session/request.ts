@@ -8,7 +8,7 @@ import type { Who } from '../ns/plan.js'
 import type { Target } from '../ns/target.js'
 import { jobIdOf } from '../slurm/job.js'
 import { UnsafePathError, UsageError } from '../sys/errors.js'
-import { getgrnam, getgrouplist, getpwnam, type User } from '../sys/names.js'
+import { getgrnam, getgrouplist, getpwnam, getpwuid, type User } from '../sys/names.js'
 
 /** The machine's own name service. */
 export const systemNames: Names = { userByName: getpwnam, groupByName: getgrnam }
@@ -22,8 +22,15 @@ export interface Request {
   ruser: string | null
   tty: string | null
   rhost: string | null
+  /** logind's word for what kind of session it is: user, greeter, lock-screen, manager. */
+  sessionClass: string | null
   who: Who
+  /** Who was there before, for su and sudo; looked up when asked for. */
+  requester(): Requester
 }
+
+/** As far as user lists need it. */
+export type Requester = Pick<Who, 'uid' | 'gids'>
 
 /**
  * Reads the environment that pam_exec gives.
@@ -43,8 +50,26 @@ export function readRequest(env: Environment, target: Target): Request {
     ruser: env.PAM_RUSER || null,
     tty: env.PAM_TTY || null,
     rhost: env.PAM_RHOST || null,
+    sessionClass: env.XDG_SESSION_CLASS || null,
     who: whoIs(name, target, env),
+    requester: () => requesterOf(env.PAM_RUSER || null, target),
   }
+}
+
+/**
+ * PAM_RUSER, or the application's real user id where that names nobody here: rshd's is `bob@remote`, which must not refuse
+ * the session.
+ */
+function requesterOf(ruser: string | null, target: Target): Requester {
+  const user = (ruser === null ? null : getpwnam(ruser)) ?? getpwuid(realUid(target))
+  if (user === null) return { uid: realUid(target), gids: [] }
+  return { uid: user.uid, gids: getgrouplist(user.name, user.gid) }
+}
+
+function realUid(target: Target): number {
+  const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`${target.proc}/status`, 'utf8'))?.[1]
+  if (uid === undefined) throw new UnsafePathError(`${target.proc}/status`, 'has no line Uid:')
+  return Number(uid)
 }
 
 /** @throws {UnsafePathError} nobody by that name is known */

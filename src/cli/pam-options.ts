@@ -1,0 +1,120 @@
+/*
+ * The options of `polyns pam`. They are read here and not by commander, which a login would have to wait for; the command
+ * tree takes its help from the same table.
+ */
+import type { View } from '../session/open.js'
+import { UsageError } from '../sys/errors.js'
+
+export interface PamOptions {
+  config: string | undefined
+  failOpen: boolean
+  target: number | undefined
+  debug: boolean
+  view: View
+  /** PAM services whose sessions are left alone. */
+  skip: readonly string[]
+}
+
+interface Option {
+  name: string
+  /** What its value is called, if it takes one. */
+  value?: string
+  help: string
+  apply(options: PamOptions, value: string): void
+}
+
+export const PAM_OPTIONS: readonly Option[] = [
+  {
+    name: '--config',
+    value: 'FILE',
+    help: 'read FILE, strictly, in place of the default configuration',
+    apply: (options, value) => {
+      options.config = value
+    },
+  },
+  {
+    name: '--fail-open',
+    help: "when it fails, let the session go on in the host's view, with a LOG_ALERT",
+    apply: (options) => {
+      options.failOpen = true
+    },
+  },
+  {
+    name: '--global',
+    help: "enter the host's own namespace, whoever the user is; for sudo and su to root",
+    apply: (options) => setView(options, 'global'),
+  },
+  {
+    name: '--unmnt-remnt',
+    help: "leave the requesting user's view for the user's own private one, or the host's",
+    apply: (options) => setView(options, 'unmnt-remnt'),
+  },
+  {
+    name: '--unmnt-only',
+    help: "leave the requesting user's view, and make no private one in its place",
+    apply: (options) => setView(options, 'unmnt-only'),
+  },
+  {
+    name: '--skip',
+    value: 'SERVICES',
+    help: 'do nothing for these PAM services, separated by commas',
+    apply: (options, value) => {
+      options.skip = [...options.skip, ...value.split(',')]
+    },
+  },
+  {
+    name: '--target',
+    value: 'PID',
+    help: 'the application to move, in place of the parent process',
+    apply: (options, value) => {
+      if (!/^[1-9]\d{0,9}$/.test(value)) throw new UsageError(`--target takes a process id, not '${value}'`)
+      options.target = Number(value)
+    },
+  },
+  {
+    name: '--debug',
+    help: 'log every kernel call to syslog',
+    apply: (options) => {
+      options.debug = true
+    },
+  },
+]
+
+/** @throws {UsageError} naming the option, and those there are */
+export function parsePamOptions(args: readonly string[]): PamOptions {
+  const options: PamOptions = {
+    config: undefined,
+    failOpen: false,
+    target: undefined,
+    debug: false,
+    view: 'own',
+    skip: [],
+  }
+  const rest = [...args]
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    const equals = arg.indexOf('=')
+    const name = equals < 0 ? arg : arg.slice(0, equals)
+    const option = PAM_OPTIONS.find((one) => one.name === name)
+    if (option === undefined) {
+      const known = PAM_OPTIONS.map((one) => one.name).join(', ')
+      throw new UsageError(`unknown option '${arg}'; 'polyns pam' takes ${known}`)
+    }
+    const given = equals < 0 ? undefined : arg.slice(equals + 1)
+    if (option.value === undefined) {
+      if (given !== undefined) throw new UsageError(`${name} takes no value`)
+      option.apply(options, '')
+    } else {
+      const value = given ?? rest.shift()
+      if (value === undefined) throw new UsageError(`${name} needs a value: ${option.value}`)
+      option.apply(options, value)
+    }
+  }
+  return options
+}
+
+function setView(options: PamOptions, view: View): void {
+  if (options.view !== 'own' && options.view !== view) {
+    throw new UsageError(`--${options.view} and --${view} exclude each other`)
+  }
+  options.view = view
+}
