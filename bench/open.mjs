@@ -41,7 +41,7 @@ writeFileSync(
 
 const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'bench', PAM_USER: 'nobody' }
 const bin = `${checkout}bin/polyns pam --config /mnt/namespace.conf`
-const bundle = `${process.execPath} ${checkout}dist/polyns.cjs pam --config /mnt/namespace.conf`
+const bundle = `${process.execPath} ${checkout}dist/start.cjs pam --config /mnt/namespace.conf`
 const proof = '&& grep -q "/inst/nobody /tmp" /proc/self/mountinfo'
 
 // Each is a shell command; `true` after it keeps the shell from becoming the program that it should wait for.

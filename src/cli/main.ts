@@ -1,6 +1,4 @@
-/*
- * The entry. `polyns pam` is kept apart from all other commands, which load commander: it runs at every login.
- */
+/* The whole program. A login runs the part in login.ts, by tools/start.cjs; here `pam` is for everybody else. */
 import { pam } from './pam.js'
 
 const [command, ...args] = process.argv.slice(2)

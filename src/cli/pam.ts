@@ -4,23 +4,18 @@
  */
 import { readFileSync } from 'node:fs'
 import { configForSession } from '../config/index.js'
+import { adopt } from '../ns/adopt.js'
 import { openTarget } from '../ns/target.js'
 import { closeSession } from '../session/close.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
 import { traceCalls } from '../sys/call.js'
-import { SyscallError, UnsupportedError, UsageError } from '../sys/errors.js'
+import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
 import { setgroups, setresgid, setresuid } from '../sys/process.js'
 import { LOG, syslog } from '../sys/syslog.js'
+import { type PamOptions, parsePamOptions } from './pam-options.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
-
-interface PamOptions {
-  config: string | undefined
-  failOpen: boolean
-  target: number | undefined
-  debug: boolean
-}
 
 /** @returns the exit status: 0 lets the session begin or end, everything else makes pam_exec refuse it */
 export function pam(args: readonly string[], env: Environment): number {
@@ -28,7 +23,7 @@ export function pam(args: readonly string[], env: Environment): number {
   try {
     // systemd-user closes its session as the user: nothing of ours can be done then, and nothing has to be.
     if (env.PAM_TYPE === 'close_session' && process.geteuid?.() !== 0) return EXIT.ok
-    run(parseOptions(args), env)
+    run(parsePamOptions(args), env)
     return EXIT.ok
   } catch (error) {
     const who = `${env.PAM_SERVICE ?? '?'}: ${env.PAM_TYPE ?? '?'} of ${env.PAM_USER ?? '?'}`
@@ -48,6 +43,7 @@ function run(options: PamOptions, env: Environment): void {
   requireKernel()
   using target = openTarget(options.target)
   const request = readRequest(env, target)
+  if (options.skip.includes(request.service) || isNobodysSession(request)) return
   if (request.type === 'close_session') {
     if (closeSession(target)) syslog(LOG.INFO, `${request.service}: session of ${request.who.user} closed`)
     return
@@ -63,7 +59,17 @@ function run(options: PamOptions, env: Environment): void {
       `the configuration is broken, the last good one is used: ${first?.file}:${first?.line}:${first?.column}: ${first?.message}`,
     )
   }
-  logOpened(request, openSession(request, target, config))
+  logOpened(request, openSession(request, target, config, { view: options.view, commit: adopt }))
+}
+
+const FIRST_PERSON = 1000 // login.defs(5), UID_MIN
+
+/**
+ * A display manager's own sessions have nobody to be private to. A person's own word on that is not taken: where pam_env reads
+ * the user's file, he could write himself out of his private directories.
+ */
+function isNobodysSession({ sessionClass, who }: Request): boolean {
+  return (sessionClass === 'greeter' || sessionClass === 'lock-screen') && who.uid < FIRST_PERSON
 }
 
 /**
@@ -109,36 +115,4 @@ function logOpened(request: Request, outcome: Outcome): void {
         `${session} opened, ${outcome.kind}: ${outcome.mounts.map(({ polydir }) => polydir).join(' ')}`,
       )
   }
-}
-
-function parseOptions(args: readonly string[]): PamOptions {
-  const options: PamOptions = { config: undefined, failOpen: false, target: undefined, debug: false }
-  const rest = [...args]
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    const [name, given] = splitOption(arg)
-    const value = () => given ?? rest.shift() ?? missing(name)
-    if (name === '--fail-open') options.failOpen = true
-    else if (name === '--debug') options.debug = true
-    else if (name === '--config') options.config = value()
-    else if (name === '--target') options.target = parsePid(value())
-    else
-      throw new UsageError(
-        `unknown option '${arg}'; 'polyns pam' takes --config FILE, --fail-open, --target PID and --debug`,
-      )
-  }
-  return options
-}
-
-function splitOption(arg: string): [name: string, value: string | undefined] {
-  const equals = arg.indexOf('=')
-  return equals < 0 ? [arg, undefined] : [arg.slice(0, equals), arg.slice(equals + 1)]
-}
-
-function missing(name: string): never {
-  throw new UsageError(`${name} needs a value`)
-}
-
-function parsePid(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new UsageError(`--target takes a process id, not '${text}'`)
-  return Number(text)
 }

@@ -10,6 +10,7 @@ import { requireKernel } from '../sys/probe.js'
 import { check } from './check.js'
 import { type DemoOptions, demo } from './demo.js'
 import { list } from './list.js'
+import { PAM_OPTIONS } from './pam-options.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
 
 declare const POLYNS_VERSION: string
@@ -49,13 +50,9 @@ function commands(): Command {
     .exitOverride()
     .showSuggestionAfterError()
 
-  program
-    .command('pam')
-    .description('open or close a session; called by pam_exec, never by hand')
-    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
-    .option('--fail-open', "when it fails, let the session go on in the host's view, with a LOG_ALERT")
-    .option('--target <PID>', 'the application to move, in place of the parent process')
-    .option('--debug', 'log every kernel call to syslog')
+  const pam = program.command('pam').description('open or close a session; called by pam_exec, never by hand')
+  for (const { name, value, help } of PAM_OPTIONS)
+    pam.option(value === undefined ? name : `${name} <${value}>`, help)
 
   program
     .command('exec [command...]')

@@ -29,6 +29,7 @@ const NUMBERS = {
   pidfd_getfd: [438, 438],
   pidfd_open: [434, 434],
   pidfd_send_signal: [424, 424],
+  pivot_root: [155, 41],
   prctl: [157, 167],
   prlimit64: [302, 261],
   ptrace: [101, 117],

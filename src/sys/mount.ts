@@ -9,6 +9,7 @@ import { Fd } from './fd.js'
 import { AT, flagNames, MNT, MOUNT_ATTR, MOVE_MOUNT, MS } from './flags.js'
 
 const mountCall = bind('mount', 'ptr', 'ptr', 'ptr', 'ulong', 'ptr')
+const pivotRootCall = bind('pivot_root', 'ptr', 'ptr')
 const umount2Call = bind('umount2', 'ptr', 'int')
 const openTreeCall = bind('open_tree', 'int', 'ptr', 'int')
 const moveMountCall = bind('move_mount', 'int', 'ptr', 'int', 'ptr', 'int')
@@ -43,6 +44,20 @@ export function mount(
       `${quote(source)}, ${quote(target)}, ${quote(fstype)}, ${flagNames(MS, flags)}, ${quote(data)}`,
     path: source ?? target,
     dest: target,
+  })
+}
+
+/**
+ * pivot_root(2): the mount `newRoot` becomes the root of this namespace, and the old root is mounted on `oldRootTo` below it.
+ * Every process that had the old one as root or working directory follows.
+ * @throws {SyscallError} EINVAL: one of them is no mount, or shared; the root is a chroot's. EBUSY: it is the root already.
+ */
+export function pivotRoot(newRoot: string, oldRootTo: string): void {
+  check(pivotRootCall(cstr(newRoot, 'pivot_root'), cstr(oldRootTo, 'pivot_root')), {
+    syscall: 'pivot_root',
+    show: () => `${quote(newRoot)}, ${quote(oldRootTo)}`,
+    path: newRoot,
+    dest: oldRootTo,
   })
 }
 

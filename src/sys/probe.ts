@@ -162,7 +162,7 @@ export function userNamespacesBlockedBy(
   if (/^Seccomp:\s*2$/m.test(read('/proc/self/status') ?? '')) {
     return { because: 'by a seccomp filter, as containers have', remedy: null }
   }
-  return { because: 'no setting known to polyns does it, so a security module may', remedy: null }
+  return { because: 'no setting known to polyns does it; a security module or a chroot may', remedy: null }
 }
 
 function setting(path: string): string | null {

@@ -134,10 +134,6 @@ t.test('the line twice in one stack is the line once', { skip }, async (t) => {
   await using box = await machine({})
   await box.pam('su-l', plainStack([PAM_LINE, PAM_LINE]))
   t.match(await look(box, `su -l bob -c '${LOOK}'`), { user: 'bob', whose: 'bob' })
-  t.match(
-    await box.syslog(),
-    [/session of bob opened, built/, /session of bob opened, kept/].map((r) => r) && [],
-  )
   const lines = (await box.syslog()).filter((line) => /su-l: session of bob opened/.test(line))
   t.match(lines, [/opened, built/, /opened, kept/])
 })
