@@ -12,6 +12,7 @@ import { type DemoOptions, demo } from './demo.js'
 import { list } from './list.js'
 import { PAM_OPTIONS } from './pam-options.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
+import { setup } from './setup.js'
 
 declare const POLYNS_VERSION: string
 
@@ -53,6 +54,22 @@ function commands(): Command {
   const pam = program.command('pam').description('open or close a session; called by pam_exec, never by hand')
   for (const { name, value, help } of PAM_OPTIONS)
     pam.option(value === undefined ? name : `${name} <${value}>`, help)
+
+  program
+    .command('setup')
+    .description(
+      'the boot step: make / shared, polydirs and instance parents private, and drop what is stale',
+    )
+    .option('--dry-run', 'print the steps as mount(8) lines, and change nothing')
+    .option('--undo', 'give back the mount table from before')
+    .option('--share <DIR>', 'make the tree below DIR shared too; may be given again', collect)
+    .option('--keep-root', 'leave the propagation of / as it is')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
+    .action((options: SetupFlags) => {
+      const { dryRun = false, undo = false, keepRoot = false, share = [], ...rest } = options
+      const io = { names: systemNames, out, err, color: onTerminal() }
+      process.exitCode = setup({ dryRun, undo, keepRoot, share, ...rest }, io)
+    })
 
   program
     .command('exec [command...]')
@@ -110,6 +127,16 @@ async function startTrace(): Promise<void> {
   const { destination, pino } = await import('pino')
   const log = pino({ level: 'debug', base: { pid: process.pid } }, destination({ fd: 2, sync: true }))
   traceCalls((line) => log.debug(line))
+}
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value]
+
+interface SetupFlags {
+  dryRun?: boolean
+  undo?: boolean
+  keepRoot?: boolean
+  share?: string[]
+  config?: string
 }
 
 interface CheckFlags {

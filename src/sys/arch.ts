@@ -16,6 +16,7 @@ const NUMBERS = {
   fsconfig: [431, 431],
   fsmount: [432, 432],
   fsopen: [430, 430],
+  getdents64: [217, 61],
   getrandom: [318, 278],
   getxattr: [191, 8],
   ioctl: [16, 29],

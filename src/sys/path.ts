@@ -23,12 +23,16 @@ const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
 const EAGAIN_RETRIES = 64
 const EAGAIN = 11
 
+/** A path or one component; bytes where it need not be UTF-8. */
+export type PathBytes = string | Buffer
+
 /** Where a path starts: an open directory, or the working directory for an absolute path. */
 export type At = Fd | null
 const at = (dir: At): number => (dir === null ? AT_FDCWD : dir.number)
 const where = (dir: At): string => (dir === null ? 'AT_FDCWD' : `${dir.number} (${quote(dir.label)})`)
 /** The path as people know it, for messages and errors only. */
-export const pathOf = (dir: At, path: string): string =>
+export const pathOf = (dir: At, path: PathBytes): string => joined(dir, path.toString())
+const joined = (dir: At, path: string): string =>
   dir === null || path.startsWith('/')
     ? path
     : path === ''
@@ -40,7 +44,7 @@ export const pathOf = (dir: At, path: string): string =>
  * @param resolve RESOLVE_* bits
  * @throws {SyscallError} ELOOP: a symlink where `resolve` forbids one. EXDEV: a mount was crossed. ENOTDIR, ENOENT
  */
-export function openat2(dir: At, path: string, flags: number, resolve: number, mode = 0): Fd {
+export function openat2(dir: At, path: PathBytes, flags: number, resolve: number, mode = 0): Fd {
   const how = Buffer.alloc(24)
   how.writeBigUInt64LE(BigInt(flags | O.O_CLOEXEC), 0)
   how.writeBigUInt64LE(BigInt(mode), 8)
@@ -67,7 +71,7 @@ export function mkdirat(dir: At, name: string, mode: number): void {
 }
 
 /** renameat2(2). @throws {SyscallError} EEXIST: with RENAME_NOREPLACE. EBUSY: a mount point here. ENOENT */
-export function renameat2(from: At, oldName: string, to: At, newName: string, flags: number): void {
+export function renameat2(from: At, oldName: PathBytes, to: At, newName: PathBytes, flags: number): void {
   check(renameat2Call(at(from), cstr(oldName, 'renameat2'), at(to), cstr(newName, 'renameat2'), flags), {
     syscall: 'renameat2',
     show: () =>
@@ -78,7 +82,7 @@ export function renameat2(from: At, oldName: string, to: At, newName: string, fl
 }
 
 /** unlinkat(2); with AT_REMOVEDIR rmdir. @throws {SyscallError} ENOENT, ENOTEMPTY, EBUSY, EISDIR */
-export function unlinkat(dir: At, name: string, flags: number): void {
+export function unlinkat(dir: At, name: PathBytes, flags: number): void {
   check(unlinkatCall(at(dir), cstr(name, 'unlinkat'), flags), {
     syscall: 'unlinkat',
     show: () => `${where(dir)}, ${quote(name)}, ${flagNames(AT, flags)}`,

@@ -2,7 +2,7 @@
  * libselinux, as far as instances need it. It is loaded when somebody first asks, and no earlier: most machines have no use
  * for it, and each login would wait. All contexts in and out are raw ones (`s0:c1`, never mcstransd's words for them).
  */
-import { constants as files, readFileSync } from 'node:fs'
+import { existsSync, constants as files, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { check, syscallError } from './call.js'
 import { SyscallError } from './errors.js'
@@ -32,6 +32,11 @@ type Library = ReturnType<typeof koffi.load>
 type Answer = (syscall: string, shown: string, call: (out: Buffer) => number) => string | null
 
 let loaded: SelinuxApi | null | undefined
+
+/** Whether the kernel has SELinux on. Asked without the library, and so without its cost. */
+export function kernelHasSelinux(): boolean {
+  return existsSync('/sys/fs/selinux/enforce')
+}
 
 /** @returns null where the library is not installed */
 export function loadSelinux(): SelinuxApi | null {
