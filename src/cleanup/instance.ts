@@ -1,0 +1,60 @@
+/*
+ * Takes one instance away: renamed aside within its own parent while the user's lock is held, so that a new session gets a
+ * fresh directory at once; deleted after, when nobody waits any more.
+ */
+import { parentFaults } from '../ns/instance.js'
+import { openSafe } from '../ns/safepath.js'
+import { SyscallError, UnsafePathError } from '../sys/errors.js'
+import type { Fd } from '../sys/fd.js'
+import { RENAME } from '../sys/flags.js'
+import { renameat2 } from '../sys/path.js'
+import { randomHex } from '../sys/process.js'
+import { sameFile, statx } from '../sys/stat.js'
+import { type Removal, removeTree } from './remove.js'
+
+/** How a directory is called that only waits for its deletion. The dot keeps it apart from every user name. */
+export const REAPED = '.reaped.'
+
+/** An instance that has been renamed aside. */
+export interface Aside extends Disposable {
+  readonly parent: Fd
+  readonly name: string
+}
+
+/** Which directory is meant: its path, and the device and inode that it had when it was mounted. */
+export interface Instance {
+  instance: string
+  dev: string
+  ino: string
+}
+
+/**
+ * Renames the instance aside. Called in the host's namespace with the user's lock held.
+ * @returns null when it is gone, or another directory bears the name by now
+ * @throws {UnsafePathError} the parent is not root's alone: whatever is in there, root must not delete it
+ */
+export function setAside({ instance, dev, ino }: Instance): Aside | null {
+  const slash = instance.lastIndexOf('/')
+  const name = instance.slice(slash + 1)
+  const parent = openSafe(instance.slice(0, slash))
+  try {
+    const faults = parentFaults(parent)
+    if (faults.length > 0) throw new UnsafePathError(parent.label, faults.join(', '))
+    const aside = `${REAPED}${randomHex(8)}`
+    if (!sameFile(statx(parent, name), { dev, ino: BigInt(ino) })) {
+      parent[Symbol.dispose]()
+      return null
+    }
+    renameat2(parent, name, parent, aside, RENAME.RENAME_NOREPLACE)
+    return { parent, name: aside, [Symbol.dispose]: () => parent[Symbol.dispose]() }
+  } catch (error) {
+    parent[Symbol.dispose]()
+    if (error instanceof SyscallError && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Deletes what was set aside, up to `deadline`. */
+export function removeAside({ parent, name }: Aside, deadline: number): Removal {
+  return removeTree(parent, name, { deadline })
+}
