@@ -2,6 +2,7 @@
  * The options of `polyns pam`. They are read here and not by commander, which a login would have to wait for; the command
  * tree takes its help from the same table.
  */
+import type { ContextSource } from '../ns/context.js'
 import type { View } from '../session/open.js'
 import { UsageError } from '../sys/errors.js'
 
@@ -13,6 +14,12 @@ export interface PamOptions {
   view: View
   /** PAM services whose sessions are left alone. */
   skip: readonly string[]
+  genHash: boolean
+  ignoreParentMode: boolean
+  ignoreConfigError: boolean
+  requireSelinux: boolean
+  /** For the methods level and context. */
+  contexts: ContextSource
 }
 
 interface Option {
@@ -63,6 +70,46 @@ export const PAM_OPTIONS: readonly Option[] = [
     },
   },
   {
+    name: '--gen-hash',
+    help: 'name each instance by the md5 of its name',
+    apply: (options) => {
+      options.genHash = true
+    },
+  },
+  {
+    name: '--require-selinux',
+    help: 'refuse the session where SELinux is off',
+    apply: (options) => {
+      options.requireSelinux = true
+    },
+  },
+  {
+    name: '--use-current-context',
+    help: "for level and context, the SELinux context of the service in place of the session's",
+    apply: (options) => setContexts(options, 'current'),
+  },
+  {
+    name: '--use-default-context',
+    help: "for level and context, the user's default SELinux context in place of the session's",
+    apply: (options) => setContexts(options, 'default'),
+  },
+  {
+    name: '--ignore-config-error',
+    help: 'where no last good configuration is kept, leave out the lines that cannot be used',
+    apply: (options) => {
+      options.ignoreConfigError = true
+    },
+  },
+  {
+    name: '--ignore-instance-parent-mode',
+    help: 'use an instance parent whatever its mode and owner',
+    apply: (options) => {
+      options.ignoreParentMode = true
+    },
+  },
+  { name: '--mount-private', help: 'accepted for pam_namespace, and always so', apply: () => {} },
+  { name: '--unmount-on-close', help: 'accepted for pam_namespace, and not needed', apply: () => {} },
+  {
     name: '--target',
     value: 'PID',
     help: 'the application to move, in place of the parent process',
@@ -89,6 +136,11 @@ export function parsePamOptions(args: readonly string[]): PamOptions {
     debug: false,
     view: 'own',
     skip: [],
+    genHash: false,
+    ignoreParentMode: false,
+    ignoreConfigError: false,
+    requireSelinux: false,
+    contexts: 'exec',
   }
   const rest = [...args]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
@@ -117,4 +169,11 @@ function setView(options: PamOptions, view: View): void {
     throw new UsageError(`--${options.view} and --${view} exclude each other`)
   }
   options.view = view
+}
+
+function setContexts(options: PamOptions, contexts: ContextSource): void {
+  if (options.contexts !== 'exec' && options.contexts !== contexts) {
+    throw new UsageError('--use-current-context and --use-default-context exclude each other')
+  }
+  options.contexts = contexts
 }

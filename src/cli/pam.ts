@@ -3,10 +3,13 @@
  * neither commander nor pino: each login would wait for them.
  */
 import { readFileSync } from 'node:fs'
-import { configForSession } from '../config/index.js'
+import { sweepEnded } from '../cleanup/ended.js'
+import { configForSession, configWithoutBadLines } from '../config/index.js'
 import { adopt } from '../ns/adopt.js'
-import { openTarget } from '../ns/target.js'
+import { contextLookup, requireSelinux } from '../ns/context.js'
+import { openTarget, type Target } from '../ns/target.js'
 import { closeSession } from '../session/close.js'
+import { type HookOutcome, hookComplaints, runCloseHooks, runHooks } from '../session/hooks.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
 import { traceCalls } from '../sys/call.js'
@@ -38,17 +41,21 @@ export function pam(args: readonly string[], env: Environment): number {
 }
 
 function run(options: PamOptions, env: Environment): void {
+  // Before the user is looked up: a service may have users of its own, which is a reason to skip it.
+  if (options.skip.includes(env.PAM_SERVICE ?? '')) return
   if (options.debug) traceCalls((line) => syslog(LOG.DEBUG, line))
   becomeRoot()
   requireKernel()
   using target = openTarget(options.target)
   const request = readRequest(env, target)
-  if (options.skip.includes(request.service) || isNobodysSession(request)) return
+  if (isNobodysSession(request)) return
   if (request.type === 'close_session') {
-    if (closeSession(target)) syslog(LOG.INFO, `${request.service}: session of ${request.who.user} closed`)
+    close(request, target)
     return
   }
-  const { config, usedLastGood, brokenBecause } = configForSession({
+  if (options.requireSelinux) requireSelinux()
+  const read = options.ignoreConfigError ? configWithoutBadLines : configForSession
+  const { config, usedLastGood, brokenBecause } = read({
     names: systemNames,
     config: options.config,
   })
@@ -59,7 +66,41 @@ function run(options: PamOptions, env: Environment): void {
       `the configuration is broken, the last good one is used: ${first?.file}:${first?.line}:${first?.column}: ${first?.message}`,
     )
   }
-  logOpened(request, openSession(request, target, config, { view: options.view, commit: adopt }))
+  if (!usedLastGood) {
+    for (const { file, line, message } of brokenBecause) {
+      syslog(LOG.ALERT, `line left out because of --ignore-config-error: ${file}:${line}: ${message}`)
+    }
+  }
+  const { genHash, ignoreParentMode, contexts: source, view } = options
+  const contextOf = contextLookup({ user: request.who.user, proc: target.proc, source })
+  const plan = { genHash, ignoreParentMode, contextOf }
+  const outcome = openSession(request, target, config, { view, plan, commit: adopt })
+  logOpened(request, outcome)
+  if (outcome.kind !== 'built' && outcome.kind !== 'joined') return
+  const { kind, mounts } = outcome
+  // Not with the user's lock held: an administrator's program may take its time.
+  logHooks(
+    request,
+    runHooks('open', { request, id: request.who.sessionId, kind, mounts, leader: target.pid }),
+  )
+}
+
+function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
+  for (const line of hookComplaints(outcomes)) {
+    syslog(LOG.WARNING, `${request.service}: session of ${request.who.user}: ${line}`)
+  }
+}
+
+function close(request: Request, target: Target): void {
+  const closed = closeSession(target)
+  if (closed === null) return
+  const { record, isLast } = closed
+  logHooks(request, runCloseHooks(record, request, isLast))
+  const session = `${request.service}: session of ${request.who.user}`
+  const { removed, left } = sweepEnded(record.uid, [target.pid, process.pid])
+  for (const { path, why } of left)
+    syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)
+  syslog(LOG.INFO, `${session} closed${removed.length === 0 ? '' : `, removed ${removed.join(' ')}`}`)
 }
 
 const FIRST_PERSON = 1000 // login.defs(5), UID_MIN

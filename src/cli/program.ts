@@ -4,11 +4,12 @@ import { configForSession } from '../config/index.js'
 import { execInSession } from '../session/exec.js'
 import { systemNames } from '../session/request.js'
 import { traceCalls } from '../sys/call.js'
-import { UnsupportedError } from '../sys/errors.js'
+import { UnsupportedError, UsageError } from '../sys/errors.js'
 import { getgrouplist, getpwuid } from '../sys/names.js'
 import { requireKernel } from '../sys/probe.js'
 import { check } from './check.js'
 import { type DemoOptions, demo } from './demo.js'
+import { type ExplainOptions, explain } from './explain.js'
 import { list } from './list.js'
 import { PAM_OPTIONS } from './pam-options.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
@@ -100,6 +101,22 @@ function commands(): Command {
     )
 
   program
+    .command('explain')
+    .description('what a login of a user would get and why, step by step; changes nothing')
+    .requiredOption('-u, --user <USER>', 'who would log in')
+    .option('--ruser <USER>', 'who asks, for su and sudo')
+    .option('-s, --service <SERVICE>', 'the PAM service; the options of polyns in its stack count')
+    .option('-j, --job <JOB>', 'the SLURM job that it would be in')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
+    .option('--json', 'as JSON')
+    .action((options: Omit<ExplainOptions, 'json'> & { json?: boolean }) => {
+      process.exitCode = explain(
+        { ...options, json: options.json === true },
+        { names: systemNames, gidsOf: ({ name, gid }) => getgrouplist(name, gid), out, color: onTerminal() },
+      )
+    })
+
+  program
     .command('check [files...]')
     .description('read the configuration, or the files named, and say what each line means and what is wrong')
     .option(
@@ -154,6 +171,9 @@ function runExec(command: string[], options: { user?: string; job?: string; conf
       `needs root, but runs as uid ${process.geteuid?.()}`,
     )
   }
+  // It becomes a part of a path.
+  if (options.job !== undefined && !/^[1-9]\d{0,9}$/.test(options.job))
+    throw new UsageError(`--job takes the number of a job, not '${options.job}'`)
   requireKernel()
   const { config, usedLastGood, brokenBecause } = configForSession({
     names: systemNames,

@@ -1,5 +1,13 @@
 /* Errors for people: the chain of what was attempted, outermost first, and the one mapping to exit statuses. */
-import { ConfigError, SyscallError, UnsafePathError, UnsupportedError, UsageError } from '../sys/errors.js'
+import { escapeControls } from '../sys/call.js'
+import {
+  ConfigError,
+  ScriptError,
+  SyscallError,
+  UnsafePathError,
+  UnsupportedError,
+  UsageError,
+} from '../sys/errors.js'
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, config: 3, unsupported: 4, unsafe: 5 } as const
 
@@ -56,11 +64,12 @@ function isSuppressed(error: unknown): error is { error: unknown; suppressed: un
   return error instanceof Error && error.name === 'SuppressedError'
 }
 
+/** On one line, and without what would move a terminal's cursor: names in it may be of an attacker's choosing. */
 function messageOf(error: unknown): string {
   if (error instanceof ConfigError && error.line > 0) {
-    return `${error.file}:${error.line}:${error.column}: ${error.message}`
+    return escapeControls(`${error.file}:${error.line}:${error.column}: ${error.message}`)
   }
-  return error instanceof Error ? error.message : String(error)
+  return escapeControls(error instanceof Error ? error.message : String(error))
 }
 
 function isDefect(error: unknown): boolean {
@@ -70,6 +79,7 @@ function isDefect(error: unknown): boolean {
     !(error instanceof ConfigError) &&
     !(error instanceof UnsafePathError) &&
     !(error instanceof UnsupportedError) &&
+    !(error instanceof ScriptError) &&
     !(error instanceof UsageError) &&
     !('code' in error)
   )

@@ -5,6 +5,7 @@
 export { CODES, type ProblemCode } from './codes.js'
 export { describeRule } from './describe.js'
 export { type Candidate, DEFAULT_FILES } from './files.js'
+export { configWithoutBadLines } from './ignore-errors.js'
 export { configForSession, LAST_GOOD_DIRECTORY, type SessionConfig, storeLastGood } from './last-good.js'
 export { type LoadOptions, loadConfig, loadNamed } from './load.js'
 export { parseConfig, type Source } from './parse.js'

@@ -1,7 +1,7 @@
 /*
  * The commit: makes the waiting PAM application enter the namespace that this process has built, see Tracee for how.
- * Until setns nothing of the application has changed but that it no longer shares its fs_struct; after setns nothing is
- * left that can fail. A death of ours in between kills the application: EXITKILL.
+ * Until setns nothing of the application has changed but that it no longer shares its fs_struct. After it, and in the middle
+ * of a syscall, whatever fails ends the application, as a death of ours in between does: EXITKILL.
  */
 import { readlinkSync } from 'node:fs'
 import { during, ignoring } from '../sys/call.js'
@@ -11,7 +11,7 @@ import { CLONE, O, RESOLVE } from '../sys/flags.js'
 import { openat2 } from '../sys/path.js'
 import { withRightsOf } from '../sys/process.js'
 import { sameFile, statx } from '../sys/stat.js'
-import { mountNamespaceOf, ownNamespace } from './enter.js'
+import { type MountNamespace, mountNamespaceOf, ownNamespace } from './enter.js'
 import type { Target } from './target.js'
 import { Tracee } from './tracee.js'
 
@@ -41,8 +41,7 @@ export function workingDirectoryOf(target: Target): WorkingDirectory {
  */
 export function openWorkingDirectory(before: WorkingDirectory, user: UserRights): Fd | null {
   if (before.path === '/' || !before.path.startsWith('/')) return null
-  const open = (path: string) =>
-    openat2(null, path, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_MAGICLINKS)
+  const open = (path: string) => openat2(null, path, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_MAGICLINKS)
   const unreachable = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'EPERM', 'ESTALE']
   const asRoot = ignoring(unreachable, 'the session starts in / then', () => open(before.path))
   if (asRoot !== undefined) {
@@ -64,13 +63,19 @@ export function adopt(target: Target, cwd: Fd | null): void {
   during(`move process ${target.pid} into the session's namespace`, () => {
     using tracee = Tracee.seize(target.tid)
     target.assertUnchanged()
-    commit(tracee, cwd)
-    using now = mountNamespaceOf(target.proc)
-    if (now.inode !== own.inode) {
-      throw new UnsupportedError(
-        `adopting process ${target.pid}`,
-        'it took setns but is in another namespace still',
-      )
+    const pidfd = tracee.call('pidfd_open', process.pid, 0)
+    try {
+      // A thread that shares its fs_struct cannot change its mount namespace: slurmstepd and every other threaded program.
+      tracee.call('unshare', CLONE.CLONE_FS)
+      const dir = cwd === null ? null : tracee.call('pidfd_getfd', pidfd, cwd.number, 0)
+      try {
+        tracee.call('setns', pidfd, CLONE.CLONE_NEWNS)
+        finish(tracee, dir, () => assertIn(target, own))
+      } finally {
+        if (dir !== null) closeIn(tracee, dir)
+      }
+    } finally {
+      closeIn(tracee, pidfd)
     }
   })
 }
@@ -78,21 +83,25 @@ export function adopt(target: Target, cwd: Fd | null): void {
 // chdir(2)'s list, and what a network file system may add.
 const CHDIR_ERRORS = ['EACCES', 'EIO', 'ENOENT', 'ENOTDIR', 'EPERM', 'ESTALE']
 
-function commit(tracee: Tracee, cwd: Fd | null): void {
-  const pidfd = tracee.call('pidfd_open', process.pid, 0)
+/** From here there is no way back: a thread of which anything is in doubt must not go on. */
+function finish(tracee: Tracee, dir: number | null, verify: () => void): void {
   try {
-    // A thread that shares its fs_struct cannot change its mount namespace: slurmstepd and every other threaded program.
-    tracee.call('unshare', CLONE.CLONE_FS)
-    const dir = cwd === null ? null : tracee.call('pidfd_getfd', pidfd, cwd.number, 0)
-    try {
-      tracee.call('setns', pidfd, CLONE.CLONE_NEWNS)
-      if (dir !== null) {
-        ignoring(CHDIR_ERRORS, 'setns left it in /', () => tracee.call('fchdir', dir))
-      }
-    } finally {
-      if (dir !== null) tracee.call('close', dir)
-    }
-  } finally {
-    tracee.call('close', pidfd)
+    if (dir !== null) ignoring(CHDIR_ERRORS, 'setns left it in /', () => tracee.call('fchdir', dir))
+    verify()
+  } catch (error) {
+    tracee.abandon()
+    throw error
   }
+}
+
+function assertIn(target: Target, namespace: MountNamespace): void {
+  using now = mountNamespaceOf(target.proc)
+  if (now.inode === namespace.inode) return
+  const why = 'it took setns but is in another namespace still'
+  throw new UnsupportedError(`adopting process ${target.pid}`, why)
+}
+
+function closeIn(tracee: Tracee, fd: number): void {
+  if (tracee.abandoned) return // it ends with all that it has open
+  tracee.call('close', fd)
 }

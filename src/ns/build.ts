@@ -20,8 +20,11 @@ import { unshare } from '../sys/namespace.js'
 import { openat2, unlinkat } from '../sys/path.js'
 import { sameFile, statx } from '../sys/stat.js'
 import type { UndoStack } from '../sys/undo.js'
+import { type Carried, takeCarried } from './carry.js'
+import { labelForNew } from './context.js'
 import { runInitScript } from './initscript.js'
 import {
+  labelFrom,
   makeDirectory,
   makeFreshDirectory,
   openInstance,
@@ -49,6 +52,8 @@ export interface Built {
   mounts: SessionMount[]
   /** What an administrator should hear of, though nothing failed. */
   notes: string[]
+  /** What carry= will move, once the session is committed. */
+  carried: Carried[]
 }
 
 const ATTRIBUTE = {
@@ -65,8 +70,8 @@ const ATTRIBUTE = {
 export function buildNamespace(plan: Plan, undo: UndoStack): Built {
   unshare(CLONE.CLONE_NEWNS)
   makeSlave()
-  using parents = new Parents(plan.steps)
-  const built: Built = { mounts: [], notes: [] }
+  using parents = new Parents(plan)
+  const built: Built = { mounts: [], notes: [], carried: [] }
   for (const step of plan.steps) {
     const mount =
       step.kind === 'bind' ? bindInstance(step, parents, built.notes, undo) : mountTmpfs(step, built.notes)
@@ -84,6 +89,7 @@ export function buildNamespace(plan: Plan, undo: UndoStack): Built {
     const { dir, name, created } = takeInstance(step, parents.of(step), polydir, undo)
     using instance = dir
     const kept = takeKept(polydir, step.keep, notes)
+    if (step.carry.length > 0) built.carried.push(takeCarried(polydir, instance, step.polydir, step.carry))
     using clone = openTreeClone(instance)
     mountSetattr(clone, attributes(step), MS.MS_PRIVATE)
     during(`bind '${step.parent}/${name}' on '${step.polydir}'`, () => moveMount(clone, polydir))
@@ -91,12 +97,19 @@ export function buildNamespace(plan: Plan, undo: UndoStack): Built {
     const path = `${step.parent}/${name}`
     initialise(step, plan.user, path, created)
     const { dev, ino } = statx(instance)
-    return { polydir: step.polydir, instance: path, dev, ino: `${ino}`, fresh: step.fresh }
+    return {
+      polydir: step.polydir,
+      instance: path,
+      dev,
+      ino: `${ino}`,
+      fresh: step.fresh || step.sessionOnly === true,
+    }
   }
 
   function mountTmpfs(step: TmpfsStep, notes: string[]): SessionMount {
     using polydir = openPolydir(step)
     const kept = takeKept(polydir, step.keep, notes)
+    if (step.carry.length > 0) built.carried.push(takeCarried(polydir, null, step.polydir, step.carry))
     using clone = newTmpfs(step)
     mountSetattr(clone, 0, MS.MS_PRIVATE)
     during(`mount a tmpfs on '${step.polydir}'`, () => moveMount(clone, polydir))
@@ -121,11 +134,11 @@ function makeSlave(): void {
 class Parents {
   readonly #open = new Map<string, Fd>()
 
-  constructor(steps: readonly Step[]) {
+  constructor({ steps, ignoreParentMode }: Plan) {
     try {
       for (const step of steps) {
         if (step.kind === 'bind' && !this.#open.has(step.parent)) {
-          this.#open.set(step.parent, openInstanceParent(step.parent))
+          this.#open.set(step.parent, openInstanceParent(step.parent, { check: ignoreParentMode !== true }))
         }
       }
     } catch (error) {
@@ -146,7 +159,7 @@ class Parents {
 }
 
 function takeInstance(step: BindStep, parent: Fd, polydir: Fd, undo: UndoStack) {
-  const template = templateOf(polydir)
+  const template = templateOf(polydir, statx(polydir), step.label)
   if (!step.fresh) return { ...openInstance(parent, step.name, template), name: step.name }
   const { dir, name } = makeFreshDirectory(parent, step.name, template)
   // Held open: by then the parent's path may be covered by the session's own /tmp.
@@ -164,7 +177,13 @@ function openPolydir(step: Step): Fd {
     using parent = dir
     const { mode, uid, gid } = step.create
     // Without a mode it is what mkdir would give: 0777 less the umask, which cli sets to 022.
-    makeDirectory(parent, name, { uid, gid, mode: mode ?? 0o755, label: null })
+    const label = labelForNew(step.polydir)
+    makeDirectory(parent, name, {
+      uid,
+      gid,
+      mode: mode ?? 0o755,
+      label: label === null ? null : labelFrom(label),
+    })
     return openSafe(step.polydir)
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { ignoring } from '../sys/call.js'
-import { UnsafePathError } from '../sys/errors.js'
+import { ScriptError, UnsafePathError } from '../sys/errors.js'
 import { O, RESOLVE } from '../sys/flags.js'
 import { childProcess } from '../sys/lazy.js'
 import { openat2 } from '../sys/path.js'
@@ -27,10 +27,10 @@ export interface ScriptCall {
 /**
  * Runs it in this thread's namespace.
  * @throws {UnsafePathError} somebody other than root could have written it
- * @throws {Error} it failed, was killed or took longer than 30 s
+ * @throws {ScriptError} it failed, was killed or took longer than 30 s
  */
 export function runInitScript(call: ScriptCall): void {
-  if (!usable(call)) return
+  if (!isThere(call)) return
   const { path, polydir, instance, created, user } = call
   // The last two say that both paths are safe to act on as root. They are: each is a directory that was checked, by now
   // covered or root's own.
@@ -51,10 +51,15 @@ export function runInitScript(call: ScriptCall): void {
         : error !== undefined
           ? `could not be started: ${error.message}`
           : `failed with status ${status}`
-  throw new Error(`init script '${path}' for '${polydir}' ${how}`, { cause: error })
+  throw new ScriptError(`init script '${path}' for '${polydir}' ${how}`)
 }
 
-function usable({ path, required }: ScriptCall): boolean {
+/**
+ * Whether there is a script to run.
+ * @throws {UnsafePathError} others than root could have written it, or it cannot be run
+ * @throws {SyscallError} ENOENT: a required one is missing
+ */
+export function isThere({ path, required }: Pick<ScriptCall, 'path' | 'required'>): boolean {
   const open = () => openat2(null, path, O.O_PATH, RESOLVE.RESOLVE_NO_MAGICLINKS)
   const file = required ? open() : ignoring(['ENOENT', 'ENOTDIR'], 'an init script is optional', open)
   if (file === undefined) return false

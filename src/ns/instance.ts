@@ -34,9 +34,23 @@ export interface Template {
   label: Buffer | null
 }
 
-/** The owner, group, mode and label of the polydir, which its instances take over. */
-export function templateOf(polydir: Fd, stat: Stat = statx(polydir)): Template {
-  return { uid: stat.uid, gid: stat.gid, mode: stat.mode, label: getxattr(polydir, SELINUX) }
+/**
+ * The owner, group, mode and label of the polydir, which its instances take over.
+ * @param context the label in place of the polydir's: the step's, for the methods level and context
+ */
+export function templateOf(polydir: Fd, stat: Stat = statx(polydir), context?: string): Template {
+  const label = context === undefined ? labelOf(polydir) : labelFrom(context)
+  return { uid: stat.uid, gid: stat.gid, mode: stat.mode, label }
+}
+
+/** The SELinux context of a file, with the NUL behind it; null: SELinux is off. */
+export function labelOf(file: Fd): Buffer | null {
+  return getxattr(file, SELINUX)
+}
+
+/** The attribute's value as libselinux writes it: with a NUL. */
+export function labelFrom(context: string): Buffer {
+  return Buffer.from(`${context}\0`)
 }
 
 /** What is wrong with a directory as an instance parent: it must be root:root, mode 000, without an ACL. Empty: nothing. */
@@ -123,7 +137,8 @@ function openExisting(parent: Fd, name: string): Fd {
   }
 }
 
-function checkInstance(dir: Fd, template: Template): void {
+/** What keeps an existing directory from being the instance that `template` describes. Empty: nothing. */
+export function instanceFaults(dir: Fd, template: Template): string[] {
   const stat = statx(dir)
   const faults: string[] = []
   if (stat.uid !== template.uid) faults.push(`owner is uid ${stat.uid}, the polydir's is ${template.uid}`)
@@ -134,6 +149,11 @@ function checkInstance(dir: Fd, template: Template): void {
       faults.push(`mode is ${octal(stat.mode)}, the polydir's is ${octal(template.mode)}`)
     if (hasAcl(dir)) faults.push('has an ACL')
   }
+  return faults
+}
+
+function checkInstance(dir: Fd, template: Template): void {
+  const faults = instanceFaults(dir, template)
   if (faults.length > 0) {
     throw new UnsafePathError(
       dir.label,
@@ -170,12 +190,18 @@ function makeUnfinished(parent: Fd, template: Template): string {
     using dir = openat2(parent, name, O.O_DIRECTORY | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS)
     fchown(dir, template.uid, template.gid)
     fchmod(dir, template.mode)
-    if (template.label !== null) setxattr(dir, SELINUX, template.label)
+    setLabel(dir, template.label)
     return name
   } catch (error) {
     unlinkat(parent, name, AT.AT_REMOVEDIR)
     throw error
   }
+}
+
+/** Not where it is right already: a file system with one label for all (`context=`) refuses every change. */
+function setLabel(dir: Fd, label: Buffer | null): void {
+  if (label === null || getxattr(dir, SELINUX)?.equals(label)) return
+  setxattr(dir, SELINUX, label)
 }
 
 function hasAcl(dir: Fd): boolean {

@@ -3,7 +3,7 @@
  * writable by users, so each is a directory opened without following a link, and the real one must be root's. What is not
  * like that is left out, with a note: a user must not be able to refuse others their login by making such a name.
  */
-import { ignoring } from '../sys/call.js'
+import { SyscallError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { MS, O, RESOLVE } from '../sys/flags.js'
 import { mountSetattr, moveMount, openTreeClone } from '../sys/mount.js'
@@ -12,6 +12,12 @@ import { statx } from '../sys/stat.js'
 import { makeDirectory, templateOf } from './instance.js'
 
 const DIRECTORY = O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  ENOTDIR: 'is not a directory',
+  ELOOP: 'is not a directory',
+  EXDEV: 'is a mount point',
+}
 
 export interface Kept {
   name: string
@@ -51,10 +57,13 @@ export function showKept(privateDir: Fd, kept: readonly Kept[], notes: string[])
 }
 
 function openDirectory(dir: Fd, name: string, notes: string[]): Fd | undefined {
-  const open = () => openat2(dir, name, DIRECTORY, RESOLVE.RESOLVE_NO_SYMLINKS)
-  const found = ignoring(['ENOENT', 'ENOTDIR', 'ELOOP'], 'what is no directory is left out', open)
-  if (found === undefined && ignoring(['ENOENT'], 'nothing there', () => statx(dir, name)) !== undefined) {
-    notes.push(`keep=${name}: ${dir.label}/${name} is not a directory and is left out`)
+  try {
+    // No mount is crossed: a user's FUSE mount there could let every login wait for its answer.
+    return openat2(dir, name, DIRECTORY, RESOLVE.RESOLVE_NO_SYMLINKS | RESOLVE.RESOLVE_NO_XDEV)
+  } catch (error) {
+    if (!(error instanceof SyscallError) || !(error.code === 'ENOENT' || error.code in WHY_NOT)) throw error
+    const why = WHY_NOT[error.code]
+    if (why !== undefined) notes.push(`keep=${name}: ${dir.label}/${name} ${why} and is left out`)
+    return undefined
   }
-  return found
 }

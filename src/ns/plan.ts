@@ -3,7 +3,10 @@
  * with another (the same text: the sessions can share one namespace) and tested without root.
  */
 import { appliesTo, expandRule, type Mode, type MountFlag, type Rule } from '../config/index.js'
-import { ConfigError, UnsafePathError } from '../sys/errors.js'
+import { ConfigError, UnsupportedError } from '../sys/errors.js'
+import { assertUsableName, instanceName } from './name.js'
+
+export { instanceName } from './name.js'
 
 export interface Who {
   /** PAM_USER as typed: instances are named by it, as pam_namespace does. */
@@ -24,6 +27,8 @@ interface CommonStep {
   create: { mode: number | null; uid: number; gid: number } | null
   /** Names of the real directory that stay visible in the private one. */
   keep: string[]
+  /** Patterns of names: the user's own files of the real directory that are moved into the private one. */
+  carry: string[]
   /** The script that fills a new instance; null: none. */
   initScript: { path: string; required: boolean } | null
 }
@@ -35,6 +40,12 @@ export interface BindStep extends CommonStep {
   name: string
   /** True: NAME is only how the name begins; the directory is new, this session's, and goes with it. */
   fresh: boolean
+  /** The instance is for one session, by scope=session, and goes with it. */
+  sessionOnly?: true
+  /** The SELinux context of a new instance, where it is not the polydir's: the methods level and context. */
+  label?: string
+  /** The instance belongs to no one user: it outlives all sessions of this one. */
+  shared?: true
 }
 
 /** A tmpfs of its own is mounted on the polydir. */
@@ -52,6 +63,31 @@ export interface Plan {
   steps: Step[]
   /** Another session with the same plan may use the same namespace: no step is for one session only. */
   joinable: boolean
+  /** Instance parents may be of any mode and owner. */
+  ignoreParentMode?: true
+  /** What an administrator should hear of: a level that could not be told apart. Not part of the key. */
+  notes: string[]
+}
+
+/** Which instance a line with method level or context gets. */
+export interface ContextRequest {
+  method: 'level' | 'context'
+  polydir: string
+  /** The line makes the polydir when it is missing. */
+  creates: boolean
+}
+
+/** The SELinux context of the instance; or why there is none, and the instance is the user's alone. */
+export type InstanceContext = { context: string } | { unavailable: string }
+
+/** What the options of the PAM line change; see docs/pam-options.md. */
+export interface PlanOptions {
+  /** --gen-hash: an instance bears the md5 of its name. */
+  genHash?: boolean
+  /** --ignore-instance-parent-mode */
+  ignoreParentMode?: boolean
+  /** Looks contexts up, ns/context.ts. Without it the methods level and context are refused. */
+  contextOf?: (request: ContextRequest) => InstanceContext
 }
 
 /** Where scripts without a path of their own are, by the kind of file the rule stands in. */
@@ -60,31 +96,48 @@ const DEFAULT_SCRIPT: Readonly<Record<Mode, string>> = {
   compat: '/etc/security/namespace.init',
 }
 
-const NAME_MAX_LENGTH = 80 // longer ones are hashed, as pam_namespace does
-const NAME_KEPT_LENGTH = 47
-
 /**
  * @param md5 hex digest of a string; given by the caller, since only long names need it
- * @throws {ConfigError} a rule that is wrong for this user, or a method that is not there yet
+ * @throws {ConfigError} a rule that is wrong for this user
  * @throws {UnsafePathError} a user name that cannot be the name of a directory
+ * @throws {UnsupportedError} what SELinux lacks for a line with method level or context
  */
-export function makePlan(rules: readonly Rule[], mode: Mode, who: Who, md5: (text: string) => string): Plan {
+export function makePlan(
+  rules: readonly Rule[],
+  mode: Mode,
+  who: Who,
+  md5: (text: string) => string,
+  options: PlanOptions = {},
+): Plan {
   const applying = rules.filter((rule) => appliesTo(rule, who))
   if (applying.length > 0) assertUsableName(who.user)
+  const notes: string[] = []
   return {
     user: who.user,
     uid: who.uid,
-    steps: applying.map((rule) => makeStep(rule, mode, who, md5)),
+    steps: applying.map((rule) => makeStep(rule, { mode, who, md5, options, notes })),
     joinable: applying.every((rule) => rule.method !== 'tmpdir' && rule.scope !== 'session'),
+    ...(options.ignoreParentMode === true && { ignoreParentMode: true }),
+    notes,
   }
 }
 
 /** What two plans must have in common for their sessions to share a namespace. */
 export function planKey(plan: Plan): string {
-  return JSON.stringify(plan)
+  const { notes: _notes, ...key } = plan
+  return JSON.stringify(key)
 }
 
-function makeStep(rule: Rule, mode: Mode, who: Who, md5: (text: string) => string): Step {
+interface Making {
+  mode: Mode
+  who: Who
+  md5: (text: string) => string
+  options: PlanOptions
+  notes: string[]
+}
+
+function makeStep(rule: Rule, making: Making): Step {
+  const { mode, who } = making
   const { polydir, prefix } = expandRule(rule, who)
   const common: CommonStep = {
     polydir,
@@ -95,6 +148,7 @@ function makeStep(rule: Rule, mode: Mode, who: Who, md5: (text: string) => strin
       gid: rule.create.group ?? who.gid,
     },
     keep: rule.keep,
+    carry: rule.carry,
     initScript: rule.flags.includes('noinit')
       ? null
       : { path: rule.iscript ?? DEFAULT_SCRIPT[mode], required: mode === 'strict' && rule.iscript !== null },
@@ -108,25 +162,56 @@ function makeStep(rule: Rule, mode: Mode, who: Who, md5: (text: string) => strin
       return {
         ...common,
         kind: 'bind',
-        ...splitInstance(prefix + instanceName(rule, who, md5), rule),
+        ...splitInstance(prefix + nameOf(rule, who.user, making), rule),
         fresh: false,
+        ...(rule.scope === 'session' && { sessionOnly: true }),
       }
-    default:
-      throw new ConfigError(
-        `method '${rule.method}' needs SELinux contexts, which this version does not make; use 'user'`,
-        rule.file,
-        rule.line,
-        1,
-      )
+    case 'level':
+    case 'context':
+      return {
+        ...common,
+        kind: 'bind',
+        ...contextInstance(rule, rule.method, polydir, prefix, making),
+        fresh: false,
+        ...(rule.scope === 'session' && { sessionOnly: true }),
+      }
   }
 }
 
-/** `alice`, `alice.job123`, `alice.session7`; a name over 80 characters is cut to 47 and its md5. */
-export function instanceName(rule: Pick<Rule, 'scope'>, who: Who, md5: (text: string) => string): string {
-  const name =
-    who.user.length > NAME_MAX_LENGTH ? `${who.user.slice(0, NAME_KEPT_LENGTH)}_${md5(who.user)}` : who.user
-  if (rule.scope === 'session') return `${name}.session${who.sessionId}`
-  return rule.scope === 'job' && who.jobId !== null ? `${name}.job${who.jobId}` : name
+/** As pam_namespace names it: `CONTEXT_USER`, with the flag shared `CONTEXT`; where there is no context, `USER`. */
+function contextInstance(
+  rule: Rule,
+  method: 'level' | 'context',
+  polydir: string,
+  prefix: string,
+  making: Making,
+): Pick<BindStep, 'parent' | 'name' | 'label' | 'shared'> {
+  const { who, options, notes } = making
+  const shared = rule.flags.includes('shared')
+  const found = contextOf({ method, polydir, creates: rule.create !== null }, rule, options)
+  if ('unavailable' in found) {
+    // pam_namespace leaves the directory as it is then, without a word, and the session runs in the real one.
+    if (shared) throw new UnsupportedError(`${polydir}, by method ${method} and shared`, found.unavailable)
+    notes.push(`${polydir}: method ${method} is as good as method user here, for ${found.unavailable}`)
+    return splitInstance(prefix + nameOf(rule, who.user, making), rule)
+  }
+  const { context } = found
+  const difference = shared ? context : `${context}_${who.user}`
+  return {
+    ...splitInstance(prefix + nameOf(rule, difference, making), rule),
+    label: context,
+    ...(shared && { shared: true }),
+  }
+}
+
+function contextOf(request: ContextRequest, rule: Rule, options: PlanOptions): InstanceContext {
+  if (options.contextOf !== undefined) return options.contextOf(request)
+  const message = `method '${rule.method}' needs SELinux contexts, which are not looked up here`
+  throw new ConfigError(message, rule.file, rule.line, 1)
+}
+
+function nameOf(rule: Pick<Rule, 'scope'>, difference: string, { who, md5, options }: Making): string {
+  return instanceName(rule, who, md5, { ...options, difference })
 }
 
 function splitInstance(path: string, rule: Rule): { parent: string; name: string } {
@@ -141,24 +226,4 @@ function splitInstance(path: string, rule: Rule): { parent: string; name: string
     )
   }
   return { parent, name: path.slice(slash + 1) }
-}
-
-/**
- * A name becomes the last component of a path, so it must be one: pam_namespace binds the instance parent itself for a user
- * called `..`. And it must not look like another user's instance of one job or session.
- */
-function assertUsableName(user: string): void {
-  const why =
-    user === ''
-      ? 'is empty'
-      : user === '.' || user === '..'
-        ? 'is a directory of its own meaning'
-        : user.includes('/') || user.includes('\0')
-          ? 'holds a slash or a NUL'
-          : user.startsWith('-')
-            ? 'starts with a minus, which programs would take for an option'
-            : /\.(job|session)[0-9A-Za-z_]+$/.test(user)
-              ? 'would be taken for the instance of a job or a session'
-              : null
-  if (why !== null) throw new UnsafePathError(`user name '${user}'`, `${why}: it cannot name an instance`)
 }

@@ -1,5 +1,5 @@
 /* /run/polyns: what polyns remembers until the next boot. Only root may write there, only root may look into most of it. */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { UnsafePathError } from '../sys/errors.js'
 import { O, RESOLVE } from '../sys/flags.js'
 import { openat2 } from '../sys/path.js'
@@ -27,6 +27,7 @@ export function ensureRunDirectories(): void {
   for (const [path, mode] of DIRECTORIES) {
     try {
       mkdirSync(path, { mode })
+      chmodSync(path, mode) // whatever the umask of who runs 'polyns exec'
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }

@@ -75,18 +75,37 @@ export class Tracee {
     } catch (error) {
       throw explainRights(`adopting thread ${tid}`, error)
     }
-    const registers = stopAtSyscall(tid, layout)
-    const instruction = syscallInstruction(tid, layout, registers)
-    if (instruction === null)
-      throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop in a system call')
-    const sigmask = getSigmask(tid)
-    const tracee = new Tracee(tid, layout, registers, instruction, sigmask)
-    setSigmask(tid, ALL_SIGNALS)
-    return tracee
+    try {
+      const registers = stopAtSyscall(tid, layout)
+      const instruction = syscallInstruction(tid, layout, registers)
+      if (instruction === null)
+        throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop in a system call')
+      const sigmask = getSigmask(tid)
+      setSigmask(tid, ALL_SIGNALS)
+      return new Tracee(tid, layout, registers, instruction, sigmask)
+    } catch (error) {
+      letGo(tid)
+      throw error
+    }
   }
 
   /** Lets the thread make one syscall. @returns its result @throws {SyscallError} what the kernel refused it */
   call(name: SyscallName, ...args: number[]): number {
+    let result: number
+    try {
+      result = this.#make(name, args)
+    } catch (error) {
+      this.abandon() // half way through a syscall there is no state to go back to
+      throw error
+    }
+    return check(result, {
+      syscall: name,
+      show: () => `${args.join(', ')}) by thread (${this.tid}`,
+      path: `thread ${this.tid}`,
+    })
+  }
+
+  #make(name: SyscallName, args: readonly number[]): number {
     const { layout, tid } = this
     const registers = Buffer.from(this.registers)
     registers.writeBigUInt64LE(this.instruction, layout.pc)
@@ -96,12 +115,7 @@ export class Tracee {
     setRegisters(tid, registers)
     this.#runToSyscallStop() // the entry
     this.#runToSyscallStop() // the exit
-    const result = Number(getRegisters(tid).readBigInt64LE(layout.result))
-    return check(result, {
-      syscall: name,
-      show: () => `${args.join(', ')}) by thread (${tid}`,
-      path: `thread ${tid}`,
-    })
+    return Number(getRegisters(tid).readBigInt64LE(layout.result))
   }
 
   #runToSyscallStop(): void {
@@ -112,6 +126,15 @@ export class Tracee {
       // SIGSTOP cannot be blocked. It is held back, and handed on at the end; a group stop comes back by itself.
       if (event === 0) this.#signals.push(signal)
     }
+  }
+
+  /** The thread must not go on: it stays stopped as it is, and ends with this process. */
+  abandon(): void {
+    this.#attached = false
+  }
+
+  get abandoned(): boolean {
+    return !this.#attached
   }
 
   /** Puts registers and signal mask back and lets the thread go on where it was. */
@@ -156,20 +179,31 @@ function stopAtSyscall(tid: number, layout: RegisterLayout): Buffer {
     const { signal, event } = waitForStop(tid)
     if (event === PTRACE_EVENT_STOP) {
       const registers = getRegisters(tid)
-      if (registers.length !== layout.bytes) {
-        ptraceDetach(tid, 0)
+      if (registers.length !== layout.bytes)
         throw new UnsupportedError(`adopting thread ${tid}`, 'it runs a 32-bit program')
-      }
       if (syscallInstruction(tid, layout, registers) !== null) return registers
     }
     // In a signal handler, or computing: it will be back in its wait soon.
     ptraceCont(tid, event === 0 ? signal : 0)
     sleepMs(1)
   } while (Date.now() < deadline)
-  ptraceInterrupt(tid)
-  waitForStop(tid)
-  ptraceDetach(tid, 0)
   throw new UnsupportedError(`adopting thread ${tid}`, `it was in no system call for ${TIMEOUT_MS / 1000} s`)
+}
+
+/** Gives up a thread of which nothing has changed yet. Where even that fails, it ends with this process. */
+function letGo(tid: number): void {
+  const detach = () => {
+    ptraceDetach(tid, 0)
+    return true
+  }
+  try {
+    if (ignoring(['ESRCH'], 'it is running, and only a stopped thread can be let go', detach)) return
+    ptraceInterrupt(tid)
+    waitForStop(tid)
+    detach()
+  } catch {
+    // It has ended, or does not stop. The error that led here says more.
+  }
 }
 
 /** Where a syscall instruction is: at the program counter (aarch64, wound back) or right before it. */

@@ -3,13 +3,23 @@
  * clean-up, once the last process is gone. Here the session only ceases to be one.
  */
 import type { Target } from '../ns/target.js'
-import { recordOfLeader, removeRecord } from './registry.js'
+import { isLastSession } from './hooks.js'
+import { lockUser } from './lock.js'
+import { recordOfLeader, removeRecord, type SessionRecord, writeRecord } from './registry.js'
 
-/** @returns whether there was a session of ours */
-export function closeSession(target: Pick<Target, 'pid' | 'startTime'>): boolean {
-  const record = recordOfLeader(target.pid, target.startTime)
-  if (record === null) return false
-  // A directory of the session's own is found again by its record, after the leader has ended.
-  if (!record.mounts.some(({ fresh }) => fresh)) removeRecord(record)
-  return true
+export interface Closed {
+  record: SessionRecord
+  /** The user has no other open session. */
+  isLast: boolean
+}
+
+/** @returns the session that `target` led, or null when it led none of ours, or has closed it */
+export function closeSession(target: Pick<Target, 'pid' | 'startTime'>): Closed | null {
+  const found = recordOfLeader(target.pid, target.startTime)
+  if (found === null || found.ended !== undefined) return null
+  using _lock = lockUser(found.uid)
+  // A directory of the session's own is found by the record, after its last process has gone.
+  if (found.mounts.some(({ fresh }) => fresh)) writeRecord({ ...found, ended: new Date().toISOString() })
+  else removeRecord(found)
+  return { record: found, isLast: isLastSession(found) }
 }

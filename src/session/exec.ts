@@ -3,6 +3,7 @@
  * process is the application; then it becomes the user, and the command.
  */
 import type { Config } from '../config/index.js'
+import { contextLookup } from '../ns/context.js'
 import { ownTarget } from '../ns/target.js'
 import { ignoring } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
@@ -57,8 +58,11 @@ export function execInSession(options: ExecOptions): never {
   const user = getpwnam(options.user)
   if (user === null) throw new UnsafePathError(`user '${options.user}'`, 'has just ceased to exist')
   const request: Request = { ...OURSELVES, who, requester: () => ({ uid: 0, gids: [0] }) }
+  // No service has set an exec context here: what a login would get by the policy stands for it.
+  const contextOf = contextLookup({ user: options.user, proc: target.proc, source: 'default' })
   const outcome = openSession(request, target, options.config, {
     view: 'own',
+    plan: { contextOf },
     commit: (_target, cwd) => {
       if (cwd === null) process.chdir('/')
       else fchdir(cwd)

@@ -6,9 +6,10 @@ import { appliesTo, type Config, type Rule } from '../config/index.js'
 import { adopt, openWorkingDirectory, type WorkingDirectory, workingDirectoryOf } from '../ns/adopt.js'
 import { type Base, enterBase } from '../ns/base.js'
 import { buildNamespace, type SessionMount } from '../ns/build.js'
+import { type Carried, placeAll, takeCarriedForJoin } from '../ns/carry.js'
 import { enter, enterHost, ownNamespace } from '../ns/enter.js'
 import { identityOf, joinNamespace, openLive } from '../ns/join.js'
-import { makePlan, type Plan, planKey } from '../ns/plan.js'
+import { makePlan, type Plan, type PlanOptions, planKey } from '../ns/plan.js'
 import { ensureRunDirectories } from '../ns/rundir.js'
 import type { Target } from '../ns/target.js'
 import type { Fd } from '../sys/fd.js'
@@ -25,6 +26,7 @@ interface Session {
   kind: 'built' | 'joined' | 'kept'
   mounts: SessionMount[]
   notes: string[]
+  carried: Carried[]
 }
 
 /**
@@ -38,6 +40,8 @@ export type View = 'own' | 'unmnt-remnt' | 'unmnt-only' | 'global'
 
 export interface OpenOptions {
   view: View
+  /** What the options of the PAM line change in the plan. */
+  plan?: PlanOptions
   /** How the finished namespace reaches the application: by adoption, or for `polyns exec` by nothing but a chdir. */
   commit: (target: Target, cwd: Fd | null) => void
 }
@@ -53,7 +57,7 @@ export function openSession(
   options: OpenOptions = { view: 'own', commit: adopt },
 ): Outcome {
   const rules = rulesFor(options.view, config.rules, request)
-  const plan = makePlan(rules, config.mode, request.who, md5)
+  const plan = makePlan(rules, config.mode, request.who, md5, options.plan)
   const before = workingDirectoryOf(target)
   using _cwd = before.dir
   if (plan.steps.length === 0) return openWithoutPlan(request, target, before, options)
@@ -74,7 +78,9 @@ export function openSession(
   using cwd = openWorkingDirectory(before, request.who)
   options.commit(target, cwd)
   undo.commit()
-  return session
+  // Not before: a session that is refused must have lost nothing.
+  placeAll(session.carried, plan.uid, session.notes)
+  return { ...session, notes: [...plan.notes, ...session.notes] }
 }
 
 function rulesFor(view: View, rules: readonly Rule[], request: Request): readonly Rule[] {
@@ -124,7 +130,7 @@ function keepSession(target: Target, plan: Plan, live: readonly SessionRecord[])
   )
   if (record === undefined) return null
   using namespace = openLive(record.leader, record.namespace)
-  return namespace === null ? null : { kind: 'kept', mounts: record.mounts, notes: [] }
+  return namespace === null ? null : { kind: 'kept', mounts: record.mounts, notes: [], carried: [] }
 }
 
 /** Enters the namespace of a live session with the same plan; null, back in the base, when there is none to enter. */
@@ -134,7 +140,11 @@ function joinLive(plan: Plan, base: Base, live: readonly SessionRecord[]): Sessi
     if (!record.joinable || record.plan !== key) continue
     using namespace = openLive(record.leader, record.namespace)
     if (namespace === null) continue
-    if (joinNamespace(namespace, record.mounts)) return { kind: 'joined', mounts: record.mounts, notes: [] }
+    const notes: string[] = []
+    const carried = takeCarriedForJoin(plan.steps, record.mounts, notes)
+    if (joinNamespace(namespace, record.mounts))
+      return { kind: 'joined', mounts: record.mounts, notes, carried }
+    for (const held of carried) held[Symbol.dispose]()
     enter(base.namespace)
   }
   return null
@@ -171,7 +181,7 @@ function describe(
 /** The user's sessions whose leader lives; the records of the others are dropped. */
 function liveRecords(uid: number): SessionRecord[] {
   return readRecords(uid).filter((record) => {
-    if (isLive(record)) return true
+    if (isLive(record) && record.ended === undefined) return true
     // One with a directory of its own is left for the clean-up, which removes both.
     if (!record.mounts.some(({ fresh }) => fresh)) removeRecord(record)
     return false

@@ -30,6 +30,8 @@ export interface SessionRecord {
   mounts: SessionMount[]
   /** ISO 8601 */
   opened: string
+  /** When it was closed. The record stays until a directory of the session's own is gone. */
+  ended?: string
 }
 
 /** Writes a record, whole or not at all. @throws {SyscallError} ENOSPC, EROFS: the session cannot be opened then */
@@ -108,7 +110,21 @@ function isRecord(value: unknown): value is SessionRecord {
     typeof r.leader?.pid === 'number' &&
     typeof r.leader.tid === 'number' &&
     typeof r.leader.startTime === 'string' &&
-    Array.isArray(r.mounts)
+    Array.isArray(r.mounts) &&
+    r.mounts.every(isMount)
+  )
+}
+
+function isMount(value: unknown): value is SessionMount {
+  const m = value as Partial<SessionMount> | null
+  return (
+    typeof m === 'object' &&
+    m !== null &&
+    typeof m.polydir === 'string' &&
+    (m.instance === null || typeof m.instance === 'string') &&
+    typeof m.dev === 'string' &&
+    /^\d+$/.test(`${m.ino}`) &&
+    typeof m.fresh === 'boolean'
   )
 }
 

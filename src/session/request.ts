@@ -103,10 +103,10 @@ function lookUp(name: string): User {
 
 const NO_AUDIT_SESSION = '4294967295'
 
-/** The login's id: logind's, else the kernel's audit session, else one made of the leader. Letters, digits and `_` only. */
+/** The login's id: logind's, `c7`; else the kernel's audit session, `a7`; else one made of the leader, `p7_1234`. */
 export function sessionIdOf(target: Pick<Target, 'pid' | 'startTime'>, env: Environment): string {
   const logind = env.XDG_SESSION_ID
-  if (logind !== undefined && /^[0-9A-Za-z]{1,32}$/.test(logind)) return logind
+  if (logind !== undefined && /^c?\d{1,20}$/.test(logind)) return logind
   const audit = auditSession(target.pid)
   return audit ?? `p${target.pid}_${target.startTime}`
 }

@@ -13,8 +13,9 @@ export type CgroupJob = { id: string } | 'sluid' | null
  * v2    0::/system.slice/slurmstepd.scope/s0123456789ABC/step_0      26.05 and later
  */
 export function parseCgroupJob(text: string): CgroupJob {
+  // Not below user.slice or user@UID.service: there a user makes the cgroups that he likes.
   const path =
-    /^\d+:[^:]*:\/(?:.*\/)?(?:slurm[^/]*\/uid_\d+|[^/]*slurmstepd\.scope)\/(?:job_(\d+)|(s[0-9A-HJKMNP-TV-Z]{13}))(?:\/|$)/m
+    /^\d+:[^:]*:\/(?!(?:.*\/)?user(?:\.slice|@\d+\.service)\/)(?:.*\/)?(?:slurm[^/]*\/uid_\d+|[^/]*slurmstepd\.scope)\/(?:job_(\d+)|(s[0-9A-HJKMNP-TV-Z]{13}))(?:\/|$)/m
   const match = path.exec(text)
   if (match === null) return null
   return match[1] === undefined ? 'sluid' : { id: match[1] }

@@ -1,5 +1,5 @@
 /*
- * The four kinds of error that polyns raises on purpose. Each maps once to an exit status, in cli/report.ts.
+ * The kinds of error that polyns raises on purpose. Each maps once to an exit status, in cli/report.ts.
  * Everything else that is thrown is a defect of polyns itself.
  */
 
@@ -75,6 +75,11 @@ export class UnsupportedError extends Error {
   ) {
     super(`${feature}: ${needs}`, options)
   }
+}
+
+/** A program of the administrator's that polyns runs, an init script, did not do its part. */
+export class ScriptError extends Error {
+  override readonly name = 'ScriptError'
 }
 
 /** The command line was wrong. */
