@@ -1,0 +1,86 @@
+/* What belongs to one session goes with its last process: tmpdir and scope=session, at a real logout. */
+import t from 'tap'
+import { installPolyns, PAM_LINE } from '../support/install.js'
+import { needs } from '../support/needs.js'
+import { sleep } from '../support/run.js'
+import { Sandbox } from '../support/sandbox.js'
+
+const skip = needs('root', 'layer', 'dist')
+
+const instances = async (box: Sandbox) => (await box.sh('ls -A /tmp/inst')).split('\n').filter(Boolean)
+const records = async (box: Sandbox) =>
+  (await box.sh('ls -A /run/polyns/sessions')).split('\n').filter(Boolean)
+
+/** sshd closes the session after its client has gone: waits until its processes have ended. */
+async function loggedOut(box: Sandbox): Promise<void> {
+  for (let i = 0; i < 250; i++) {
+    if (!box.processes().some(({ command }) => command.startsWith('sshd: alice'))) return
+    await sleep(20)
+  }
+  throw new Error('the login has not ended')
+}
+
+async function login(box: Sandbox, command: string): Promise<string> {
+  const { stdout } = await box.ssh('alice', command)
+  await loggedOut(box)
+  return stdout
+}
+
+async function machine(line: string): Promise<Sandbox> {
+  const box = await Sandbox.start()
+  await installPolyns(box, `${line}\n`)
+  await box.startSshd({ pamLines: [PAM_LINE] })
+  return box
+}
+
+for (const [name, line] of [
+  ['tmpdir', '/tmp /tmp/inst/ tmpdir root'],
+  ['scope=session', '/tmp /tmp/inst/ user:scope=session root'],
+] as const) {
+  t.test(`${name}: the directory and all in it go at logout`, { skip }, async (t) => {
+    await using box = await machine(line)
+    const stdout = await login(
+      box,
+      'mkdir -p /tmp/a/b && echo x >/tmp/a/b/c && ln -s /etc /tmp/etc && ls /tmp',
+    )
+    t.equal(stdout, 'a\netc\n')
+    t.same(await instances(box), [])
+    t.same(await records(box), [])
+    t.equal(await box.sh('ls -d /etc'), '/etc\n', 'no link was followed')
+    t.ok(
+      (await box.syslog()).some((line) => /session of alice closed, removed \/tmp\/inst\//.test(line)),
+      'and the log says so',
+    )
+  })
+
+  t.test(`${name}: a process that stays keeps it, and it goes at the next close`, { skip }, async (t) => {
+    await using box = await machine(line)
+    await login(box, 'echo kept >/tmp/file; setsid sleep 1000 >/dev/null 2>&1 </dev/null & sleep 0.2')
+    const [kept, ...others] = await instances(box)
+    t.same(others, [])
+    t.equal(await box.sh(`cat /tmp/inst/${kept}/file`), 'kept\n')
+    const sleeper = (await box.sh('pgrep -x sleep')).trim()
+    t.match(await box.sh(`ls /proc/${sleeper}/root/tmp`), 'file', 'its view is what it was')
+    await box.sh(`kill ${sleeper}`)
+    await login(box, 'true')
+    t.same(await instances(box), [])
+    t.same(await records(box), [])
+  })
+
+  t.test(`${name}: two sessions of one user have one each`, { skip }, async (t) => {
+    await using box = await machine(line)
+    const first = await box.pamHold({ service: 'sshd', user: 'alice', command: 'touch /tmp/first' })
+    t.equal(await login(box, 'ls /tmp'), '', 'the second does not see the file of the first')
+    t.equal((await instances(box)).length, 1, 'and its end takes only its own')
+    await first.close()
+    t.same(await instances(box), [])
+  })
+}
+
+t.test('the directory of the user stays at logout', { skip }, async (t) => {
+  await using box = await machine('/tmp /tmp/inst/ user root')
+  await login(box, 'touch /tmp/file')
+  t.same(await instances(box), ['alice'])
+  t.same(await records(box), [])
+  t.equal((await box.ssh('alice', 'ls /tmp')).stdout, 'file\n')
+})
