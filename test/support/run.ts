@@ -28,6 +28,13 @@ export interface Running {
   waitFor(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>
 }
 
+// Whoever started the tests may have left descriptors open in them, which Node hands on: a hook would seem to have one too many.
+const CLEAN = `for fd in /proc/$$/fd/*; do
+  fd=\${fd##*/}
+  case $fd in 0 | 1 | 2) ;; *) eval "exec $fd>&-" ;; esac
+done
+exec env -i "$@"`
+
 /** @param env all of it: nothing of this process's environment is handed on */
 export function start(
   argv: readonly string[],
@@ -38,7 +45,7 @@ export function start(
   },
 ): Running {
   // Not by spawn's `env`: tap adds its own NODE_OPTIONS to that, and Node inside would not be plain Node.
-  const child = spawn('env', ['-i', ...pairs(options.env), ...argv], {
+  const child = spawn('bash', ['-c', CLEAN, 'run', ...pairs(options.env), ...argv], {
     cwd: '/',
     detached: true, // its own session: nothing in it may use the terminal of who runs the tests
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
