@@ -8,6 +8,7 @@ import { UnsupportedError } from './errors.js'
 const NUMBERS = {
   close: [3, 57],
   execve: [59, 221],
+  exit_group: [231, 94],
   fchdir: [81, 50],
   fchmod: [91, 52],
   fchown: [93, 55],

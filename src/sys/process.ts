@@ -12,6 +12,7 @@ const pidfdOpenCall = bind('pidfd_open', 'int', 'int')
 const pidfdGetfdCall = bind('pidfd_getfd', 'int', 'int', 'int')
 const pidfdSendSignalCall = bind('pidfd_send_signal', 'int', 'int', 'ptr', 'int')
 const wait4Call = bind('wait4', 'int', 'ptr', 'int', 'ptr')
+const exitGroupCall = bind('exit_group', 'int')
 const getrandomCall = bind('getrandom', 'ptr', 'ulong', 'int')
 const execveCall = bind('execve', 'ptr', 'strings', 'strings')
 const schedYieldCall = bind('sched_yield')
@@ -80,6 +81,11 @@ export function schedYield(): void {
 export function execve(path: string, argv: readonly string[], env: readonly string[]): never {
   const rc = execveCall(cstr(path, 'execve'), [...argv, null], [...env, null])
   throw syscallError(-rc, { syscall: 'execve', show: () => `${quote(path)}, ${quote(argv.join(' '))}`, path })
+}
+
+/** exit_group(2): ends this process at once, without taking Node down piece by piece, and without what it has buffered. */
+export function exitGroup(status: number): void {
+  exitGroupCall(status)
 }
 
 /** prctl(2). @throws {SyscallError} EINVAL, EPERM */
