@@ -3,7 +3,6 @@
 // compiled as usual. `polyns pam` is a program of its own, without all that a login does not need; polyns.cjs can do it too.
 'use strict'
 const { readFileSync } = require('node:fs')
-const { createRequire } = require('node:module')
 const { Script } = require('node:vm')
 
 const isLogin = process.argv[2] === 'pam' && !process.argv.includes('--help')
@@ -27,4 +26,4 @@ const script = new Script(`(function (exports, require, module, __filename, __di
   cachedData: readCache(source),
 })
 const main = { exports: {} }
-script.runInThisContext()(main.exports, createRequire(filename), main, filename, __dirname)
+script.runInThisContext()(main.exports, require, main, filename, __dirname)

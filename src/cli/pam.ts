@@ -47,12 +47,12 @@ function run(options: PamOptions, env: Environment): void {
   becomeRoot()
   requireKernel()
   using target = openTarget(options.target)
-  const request = readRequest(env, target)
-  if (isNobodysSession(request)) return
-  if (request.type === 'close_session') {
-    close(request, target)
+  if (env.PAM_TYPE === 'close_session') {
+    close(env, target)
     return
   }
+  const request = readRequest(env, target)
+  if (isNobodysSession(request)) return
   if (options.requireSelinux) requireSelinux()
   const read = options.ignoreConfigError ? configWithoutBadLines : configForSession
   const { config, usedLastGood, brokenBecause } = read({
@@ -91,12 +91,18 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
   }
 }
 
-function close(request: Request, target: Target): void {
+/** Whose session it is the record says: the user may have been removed while it lasted. */
+function close(env: Environment, target: Target): void {
   const closed = closeSession(target)
   if (closed === null) return
   const { record, isLast } = closed
-  logHooks(request, runCloseHooks(record, request, isLast))
-  const session = `${request.service}: session of ${request.who.user}`
+  const session = `${env.PAM_SERVICE}: session of ${record.user}`
+  try {
+    const request = readRequest(env, target)
+    logHooks(request, runCloseHooks(record, request, isLast))
+  } catch (error) {
+    syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
+  }
   const { removed, left } = sweepEnded(record.uid, [target.pid, process.pid])
   for (const { path, why } of left)
     syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)

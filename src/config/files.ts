@@ -61,8 +61,8 @@ export function readWithDropIns(main: string, reading: Reading): Source[] {
   for (const name of dropIns ?? []) found.push(readSource(join(directory, name), reading, 'drop-in'))
   const sources = found.filter((source) => source !== null)
   try {
-    const files = sources.flatMap(({ file }) => [file, realpathSync(file)])
-    const dropInDirectory = dropIns === null ? [] : [directory, realpathSync(directory)]
+    const files = sources.flatMap(({ file }) => [file, realpathSync.native(file)])
+    const dropInDirectory = dropIns === null ? [] : [directory, realpathSync.native(directory)]
     judgeDirectories(new Set([...files.map((file) => dirname(file)), ...dropInDirectory]), reading)
   } catch (error) {
     unreadable(main, error, reading)

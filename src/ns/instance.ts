@@ -115,7 +115,8 @@ export function openInstance(parent: Fd, name: string, template: Template): Open
   }
 }
 
-function exists(parent: Fd, name: string): boolean {
+/** Whether there is anything by that name. */
+export function exists(parent: Fd, name: string): boolean {
   try {
     statx(parent, name)
     return true
@@ -188,6 +189,9 @@ function makeUnfinished(parent: Fd, template: Template): string {
   mkdirat(parent, name, 0o700)
   try {
     using dir = openat2(parent, name, O.O_DIRECTORY | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS)
+    // Where a user owns the parent he can exchange the directory before it is opened, and would have his own given to root.
+    if (statx(dir).uid !== process.geteuid?.())
+      throw new UnsafePathError(dir.label, 'was exchanged while it was made')
     fchown(dir, template.uid, template.gid)
     fchmod(dir, template.mode)
     setLabel(dir, template.label)

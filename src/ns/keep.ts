@@ -9,7 +9,7 @@ import { MS, O, RESOLVE } from '../sys/flags.js'
 import { mountSetattr, moveMount, openTreeClone } from '../sys/mount.js'
 import { openat2 } from '../sys/path.js'
 import { statx } from '../sys/stat.js'
-import { makeDirectory, templateOf } from './instance.js'
+import { exists, makeDirectory, templateOf } from './instance.js'
 
 const DIRECTORY = O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW
 
@@ -48,7 +48,7 @@ export function showKept(privateDir: Fd, kept: readonly Kept[], notes: string[])
   for (const { name, source, clone } of kept) {
     using _source = source
     using _clone = clone
-    makeDirectory(privateDir, name, templateOf(source))
+    if (!exists(privateDir, name)) makeDirectory(privateDir, name, templateOf(source))
     const target = openDirectory(privateDir, name, notes)
     if (target === undefined) continue
     moveMount(clone, target)

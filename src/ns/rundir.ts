@@ -1,6 +1,8 @@
 /* /run/polyns: what polyns remembers until the next boot. Only root may write there, only root may look into most of it. */
 import { chmodSync, mkdirSync } from 'node:fs'
+import { ignoring } from '../sys/call.js'
 import { UnsafePathError } from '../sys/errors.js'
+import type { Fd } from '../sys/fd.js'
 import { O, RESOLVE } from '../sys/flags.js'
 import { openat2 } from '../sys/path.js'
 import { statx } from '../sys/stat.js'
@@ -25,13 +27,7 @@ const DIRECTORIES: readonly [path: string, mode: number][] = [
  */
 export function ensureRunDirectories(): void {
   for (const [path, mode] of DIRECTORIES) {
-    try {
-      mkdirSync(path, { mode })
-      chmodSync(path, mode) // whatever the umask of who runs 'polyns exec'
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    using dir = openat2(null, path, O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS)
+    using dir = ignoring(['ENOENT'], 'it is made', () => open(path)) ?? make(path, mode)
     const stat = statx(dir)
     if (stat.uid !== 0 || (stat.mode & 0o022) !== 0) {
       throw new UnsafePathError(
@@ -40,4 +36,17 @@ export function ensureRunDirectories(): void {
       )
     }
   }
+}
+
+const open = (path: string): Fd =>
+  openat2(null, path, O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS)
+
+function make(path: string, mode: number): Fd {
+  try {
+    mkdirSync(path, { mode })
+    chmodSync(path, mode) // whatever the umask of who runs 'polyns exec'
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return open(path)
 }

@@ -69,16 +69,18 @@ export function execInSession(options: ExecOptions): never {
     },
   })
   options.opened(outcome)
-  restoreInherited()
+  restoreInherited(options.env)
   become(user)
   return run(options.command, user, options.env)
 }
 
 /** What Node changed of what the command should inherit: signals, the limit on open files, and stdio's FD_CLOEXEC. */
-function restoreInherited(): void {
+function restoreInherited(from: Environment): void {
   for (const signal of IGNORED_SIGNALS) resetSignal(signal)
   for (const fd of [0, 1, 2]) ignoring(['EBADF'], 'the caller had closed it', () => keepOnExec(fd))
-  const { soft } = getOpenFilesLimit(process.ppid)
+  // The launcher tells what the limit was; a Node started by hand has what its parent has, mostly.
+  const told = /^\d+$/.exec(from.POLYNS_NOFILE ?? '')?.[0]
+  const soft = told === undefined ? getOpenFilesLimit(process.ppid).soft : BigInt(told)
   const { hard } = getOpenFilesLimit(0)
   if (soft < hard) setOpenFilesLimit(soft, hard)
 }

@@ -1,11 +1,11 @@
 /* Parts of Node that take milliseconds to load and that most sessions do not need. */
 import { createRequire } from 'node:module'
 
-const load = createRequire(import.meta.url)
+const load = (name: string): unknown => createRequire(import.meta.url)(name)
 
 /** node:child_process, 5 ms. */
 export function childProcess(): typeof import('node:child_process') {
-  return load('node:child_process')
+  return load('node:child_process') as typeof import('node:child_process')
 }
 
 /** Hex digest for names that are too long for a directory, as pam_namespace makes it. node:crypto, 2 ms. */
