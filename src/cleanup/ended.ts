@@ -3,13 +3,12 @@
  * does not end its processes, so this is asked of the namespaces that still hold the directory; what is in use stays, with
  * its record, for the next close or for `polyns reap`.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { parseMountinfo } from '../mountinfo/parse.js'
 import type { SessionMount } from '../ns/build.js'
 import { enterHost } from '../ns/enter.js'
 import { lockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
 import { type Aside, removeAside, setAside } from './instance.js'
+import { holdersOf, scanProcesses } from './processes.js'
 
 /** sshd closes the session while its own child is still on the way out. */
 const PATIENCE_MS = 1000
@@ -27,11 +26,15 @@ export interface Swept {
  * Removes the directories of the ended sessions of `uid`. Moves this process into the host's namespace.
  * @param besides the pids that do not count as use: the application that closes the session, and this process
  */
-export function sweepEnded(uid: number, besides: readonly number[]): Swept {
+export function sweepEnded(
+  uid: number,
+  besides: readonly number[],
+  options = { patienceMs: PATIENCE_MS },
+): Swept {
   const swept: Swept = { removed: [], left: [] }
   if (endedRecords(uid).length === 0) return swept
   enterHost()
-  const until = Date.now() + PATIENCE_MS
+  const until = Date.now() + options.patienceMs
   let asides = takeUnused(uid, besides, swept)
   while (asides.length === 0 && endedRecords(uid).length > 0 && Date.now() < until) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
@@ -84,37 +87,7 @@ function ownDirectories(record: SessionRecord): OwnDirectory[] {
 function isInUse(mount: OwnDirectory, live: readonly SessionRecord[], besides: readonly number[]): boolean {
   return (
     live.some((record) => record.mounts.some(({ instance }) => instance === mount.instance)) ||
-    namespacesOf(besides).some((pid) => holds(pid, mount))
+    holdersOf(mount.instance.slice(mount.instance.lastIndexOf('/') + 1), scanProcesses(new Set(besides)))
+      .length > 0
   )
-}
-
-/** One process of each mount namespace, the host's apart. Those that end while we look are no matter. */
-function namespacesOf(besides: readonly number[]): number[] {
-  const found = new Map<string, number>()
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || besides.includes(pid)) continue
-    try {
-      found.set(readlinkSync(`/proc/${name}/ns/mnt`), pid)
-    } catch {
-      // ended, or a kernel thread
-    }
-  }
-  found.delete(readlinkSync('/proc/thread-self/ns/mnt'))
-  return [...found.values()]
-}
-
-/**
- * Whether the directory is mounted in that process's namespace: the session's own, or one that was made inside of it. By name
- * alone, since not every file system shows the same device number here and in stat; whoever cannot be asked has it in use.
- */
-function holds(pid: number, { instance }: OwnDirectory): boolean {
-  const tail = instance.slice(instance.lastIndexOf('/'))
-  try {
-    return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')).some(({ root }) =>
-      root.endsWith(tail),
-    )
-  } catch (error) {
-    return !['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')
-  }
 }

@@ -1,119 +1,158 @@
 /*
  * Removes a tree that its owner may fight for. Everything is relative to open directories; no link is followed and no mount
  * crossed; what cannot be removed is reported and the rest still goes. A directory too deep to hold all its parents open is
- * moved up to the top first, so the number of descriptors is bounded at any depth.
+ * moved up to the top first, so the number of descriptors is bounded at any depth. What was added or exchanged meanwhile is
+ * the next pass's, and the number of passes is bounded too.
  */
-import { errnoName } from '../sys/call.js'
-import { DirectoryReader, type Entry, rmdirEntry, unlinkEntry } from '../sys/directory.js'
+import { errnoName, escapeControls } from '../sys/call.js'
+import { DirectoryReader, rmdirEntry } from '../sys/directory.js'
 import { SyscallError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
-import { O, RENAME, RESOLVE } from '../sys/flags.js'
+import { O, RESOLVE } from '../sys/flags.js'
 import { openat2, renameat2 } from '../sys/path.js'
 import { randomHex } from '../sys/process.js'
 
-const MAX_DEPTH = 64
-const MAX_PASSES = 1000 // against a process that keeps adding
+const MAX_DEPTH = 32 // descriptors held, besides a few
+const MAX_PASSES = 100
+const MAX_LIFTED = 10_000
 const MAX_REPORTED = 100
-const [ENOENT, EISDIR, ENOTEMPTY] = [2, 21, 39]
+const ENTRIES_PER_LOOK = 64 // at the clock
+const [ENOENT, ENOTDIR, EISDIR, ENOTEMPTY] = [2, 20, 21, 39]
+/** Another process was there between two calls of ours. */
+const CHANGED = ['ENOENT', 'ENOTDIR', 'ELOOP']
+/** Every entry would say the same. */
+const OF_THE_FILE_SYSTEM = ['EROFS', 'EDQUOT', 'ENOSPC']
 const BENEATH = RESOLVE.RESOLVE_BENEATH | RESOLVE.RESOLVE_NO_SYMLINKS | RESOLVE.RESOLVE_NO_XDEV
 
 export interface Removal {
   /** Entries removed, directories among them. */
   removed: number
-  /** What is still there, and which errno said so; at most 100 of them. */
+  /**
+   * What is still there, and which errno said so; at most 100 of them, and one for what the whole file system refuses. The
+   * paths are to be shown only: control characters are escaped.
+   */
   left: { path: string; code: string }[]
   /** False: the time was over, and the next run goes on. */
   complete: boolean
 }
 
 /**
- * Removes the directory `name` of `parent` and all below it.
+ * Removes the directory `name` of `parent` and all below it. `parent` must be root's alone.
  * @param options.deadline Date.now() at which to stop
- * @throws {SyscallError} when `name` itself cannot be opened: ENOENT, ENOTDIR
+ * @throws {SyscallError} when `name` itself cannot be opened: ENOENT, ENOTDIR, ELOOP, EXDEV: it is a mount
  */
 export function removeTree(parent: Fd, name: string, options: { deadline: number }): Removal {
-  return new Remover(options.deadline).run(parent, name)
+  const bytes = Buffer.from(name)
+  using top = openDirectory(parent, bytes)
+  return new Remover(top, options.deadline).run(parent, bytes)
 }
 
 class Remover {
-  readonly #result: Removal = { removed: 0, left: [], complete: true }
-  readonly #reported = new Set<string>()
   readonly #reader = new DirectoryReader()
-  #top: Fd | undefined
+  /** Names of what was moved up to the top in this pass. */
+  readonly #lifted: Buffer[] = []
+  readonly #left = new Map<string, { path: string; code: string }>()
+  #reports = 0
+  #removed = 0
+  #looks = 0
+  #changed = false
+  #complete = true
 
-  constructor(private readonly deadline: number) {}
+  constructor(
+    private readonly top: Fd,
+    private readonly deadline: number,
+  ) {}
 
-  run(parent: Fd, name: string): Removal {
-    const bytes = Buffer.from(name)
-    using top = openDirectory(parent, bytes)
-    this.#top = top
-    this.#clear(parent, bytes, 0)
-    return this.#result
+  run(parent: Fd, name: Buffer): Removal {
+    for (let pass = 0; pass < MAX_PASSES; pass++) {
+      this.#left.clear()
+      this.#changed = false
+      if (this.#clear(parent, name, 0) || !this.#changed || !this.#complete) break
+    }
+    return { removed: this.#removed, left: [...this.#left.values()], complete: this.#complete }
   }
 
-  /** Empties `name` and removes it; again, as long as things were added meanwhile and each pass gets on. */
-  #clear(parent: Fd, name: Buffer, depth: number): void {
-    for (let pass = 0; pass < MAX_PASSES; pass++) {
-      const before = this.#result.removed
-      this.#empty(parent, name, depth)
-      if (!this.#result.complete) return
-      const rc = rmdirEntry(parent, name)
-      if (rc === 0) this.#result.removed++
-      if (rc === 0 || rc === -ENOENT) return
-      if (rc !== -ENOTEMPTY || this.#result.removed === before) {
-        this.#report(parent, name, errnoName(-rc))
-        return
+  /** Empties the directory `name` and removes it. @returns whether it is gone */
+  #clear(dir: Fd, name: Buffer, depth: number): boolean {
+    const reports = this.#reports
+    try {
+      using child = openDirectory(dir, name)
+      this.#empty(child, depth)
+      if (depth === 0) this.#clearLifted(child)
+    } catch (error) {
+      this.#refused(dir, name, error)
+      return false
+    }
+    // What was reported is still in there.
+    if (!this.#complete || this.#reports > reports) return false
+    const rc = rmdirEntry(dir, name)
+    if (rc === 0) this.#removed++
+    else if (rc !== -ENOENT) {
+      if (rc === -ENOTEMPTY || rc === -ENOTDIR) this.#changed = true
+      this.#report(dir, name, errnoName(-rc))
+    }
+    return rc === 0 || rc === -ENOENT
+  }
+
+  #empty(dir: Fd, depth: number): void {
+    while (this.#reader.read(dir)) {
+      const directories: Buffer[] = [] // their names: the reader's buffer is used again further down
+      while (this.#reader.next()) {
+        if (this.#isTimeOver()) return
+        if (this.#reader.isDirectory || !this.#unlink(dir)) directories.push(this.#reader.name())
+      }
+      for (const name of directories) {
+        if (depth < MAX_DEPTH) this.#clear(dir, name, depth + 1)
+        else this.#lift(dir, name)
+        if (!this.#complete) return
       }
     }
-    this.#report(parent, name, 'ENOTEMPTY')
   }
 
-  #empty(parent: Fd, name: Buffer, depth: number): void {
-    using dir = openDirectory(parent, name)
-    for (let entries = this.#reader.read(dir); entries.length > 0; entries = this.#reader.read(dir)) {
-      if (Date.now() > this.deadline) {
-        this.#result.complete = false
-        return
-      }
-      // Their names first: the reader's buffer is used again further down.
-      const directories = entries.filter((entry) => !this.#unlink(dir, entry)).map((entry) => entry.name())
-      for (const directory of directories) this.#descend(dir, directory, depth)
+  /** Here, and not by another pass, which would try again all that cannot be removed. */
+  #clearLifted(top: Fd): void {
+    for (let name = this.#lifted.pop(); name && this.#complete; name = this.#lifted.pop()) {
+      this.#clear(top, name, 1)
     }
   }
 
   /** @returns false for a directory */
-  #unlink(dir: Fd, entry: Entry): boolean {
-    if (entry.isDirectory) return false
-    const rc = unlinkEntry(dir, entry)
+  #unlink(dir: Fd): boolean {
+    const rc = this.#reader.unlink(dir)
     if (rc === -EISDIR) return false
-    if (rc === 0) this.#result.removed++
-    else if (rc !== -ENOENT) this.#report(dir, entry.name(), errnoName(-rc))
+    if (rc === 0) this.#removed++
+    else if (rc !== -ENOENT) this.#report(dir, this.#reader.name(), errnoName(-rc))
     return true
   }
 
-  #descend(dir: Fd, name: Buffer, depth: number): void {
-    if (!this.#result.complete) return
+  #lift(dir: Fd, name: Buffer): void {
+    // Without RENAME_NOREPLACE, which not every file system has: what might bear this name is in the tree and goes as well.
+    const lifted = Buffer.from(`.polyns-deep.${randomHex(8)}`)
     try {
-      if (depth < MAX_DEPTH) this.#clear(dir, name, depth + 1)
-      else this.#lift(dir, name)
+      renameat2(dir, name, this.top, lifted, 0)
+      if (this.#lifted.length < MAX_LIFTED) this.#lifted.push(lifted)
+      else this.#changed = true // the next pass finds it
     } catch (error) {
-      if (!(error instanceof SyscallError)) throw error
-      // ENOTDIR, ELOOP: it was exchanged for something else, which the next pass removes.
-      if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code)) this.#report(dir, name, error.code)
+      this.#refused(dir, name, error)
     }
   }
 
-  #lift(dir: Fd, name: Buffer): void {
-    if (this.#top === undefined) return
-    renameat2(dir, name, this.#top, `.polyns-deep.${randomHex(8)}`, RENAME.RENAME_NOREPLACE)
-    this.#result.removed++ // progress: the next pass of the top finds it there
+  #isTimeOver(): boolean {
+    if (this.#looks++ % ENTRIES_PER_LOOK === 0 && Date.now() >= this.deadline) this.#complete = false
+    return !this.#complete
+  }
+
+  #refused(dir: Fd, name: Buffer, error: unknown): void {
+    if (!(error instanceof SyscallError)) throw error
+    if (CHANGED.includes(error.code)) this.#changed = true
+    else this.#report(dir, name, error.code)
   }
 
   #report(dir: Fd, name: Buffer, code: string): void {
-    const path = `${dir.label}/${name.toString()}`
-    if (this.#reported.has(path) || this.#reported.size >= MAX_REPORTED) return
-    this.#reported.add(path)
-    this.#result.left.push({ path, code })
+    this.#reports++
+    const path = escapeControls(`${dir.label}/${name.toString()}`)
+    const key = OF_THE_FILE_SYSTEM.includes(code) ? code : path
+    if (!this.#left.has(key) && this.#left.size < MAX_REPORTED) this.#left.set(key, { path, code })
   }
 }
 

@@ -8,6 +8,7 @@ import { UnsupportedError, UsageError } from '../sys/errors.js'
 import { getgrouplist, getpwuid } from '../sys/names.js'
 import { requireKernel } from '../sys/probe.js'
 import { check } from './check.js'
+import { type EpilogFlags, type ReapFlags, runEpilog, runReap } from './cleanup.js'
 import { type DemoOptions, demo } from './demo.js'
 import { type ExplainOptions, explain } from './explain.js'
 import { list } from './list.js'
@@ -99,6 +100,37 @@ function commands(): Command {
     .action((options: { json?: boolean }) =>
       list({ json: options.json === true }, { out, color: onTerminal() }),
     )
+
+  program
+    .command('epilog')
+    .description(
+      "SLURM's epilog: removes what was the job's, and what is the user's if he has nothing left here",
+    )
+    .option('--wait <TIME>', 'wait so long for the last processes of the job', '0s')
+    .option('--budget <TIME>', 'delete for so long; the rest is for the next reap', '30s')
+    .option('--kill', 'end what the user has left running, if he has no session and no job here')
+    .option(
+      '--stop-user-manager',
+      "stop the user's lingering systemd manager, if nothing else of his is here",
+    )
+    .option('--dry-run', 'say what would be removed, and change nothing')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
+    .option('--json', 'as JSON')
+    .action((options: EpilogFlags) => {
+      process.exitCode = runEpilog(options, process.env, { out, err })
+    })
+
+  program
+    .command('reap')
+    .description('for cron or a timer: removes the directories of users who have nothing left here')
+    .option('--idle <TIME>', 'only of users who have been gone for so long', '0s')
+    .option('--budget <TIME>', 'delete for so long; the rest is for the next run', '10m')
+    .option('--dry-run', 'say what would be removed, and change nothing')
+    .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
+    .option('--json', 'as JSON')
+    .action((options: ReapFlags) => {
+      process.exitCode = runReap(options, { out, err })
+    })
 
   program
     .command('explain')

@@ -14,18 +14,30 @@ const POLL_MS = 5
  * @throws {UnsupportedError} after 30 s: the holder hangs
  */
 export function lockUser(uid: number): Fd {
-  const path = `${LOCK_DIRECTORY}/${uid}`
-  const file = openat2(null, path, O.O_RDWR | O.O_CREAT | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS, 0o600)
   const deadline = Date.now() + WAIT_MS
+  const file = openLock(uid)
   while (!flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
     if (Date.now() > deadline) {
       file[Symbol.dispose]()
       throw new UnsupportedError(
-        `the lock ${path}`,
-        `another polyns has held it for ${WAIT_MS / 1000} s; 'fuser -v ${path}' names it`,
+        `the lock ${file.label}`,
+        `another polyns has held it for ${WAIT_MS / 1000} s; 'fuser -v ${file.label}' names it`,
       )
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
   }
   return file
+}
+
+/** The same without waiting. @returns null when somebody else holds it */
+export function tryLockUser(uid: number): Fd | null {
+  const file = openLock(uid)
+  if (flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB)) return file
+  file[Symbol.dispose]()
+  return null
+}
+
+function openLock(uid: number): Fd {
+  const path = `${LOCK_DIRECTORY}/${uid}`
+  return openat2(null, path, O.O_RDWR | O.O_CREAT | O.O_NOFOLLOW, RESOLVE.RESOLVE_NO_SYMLINKS, 0o600)
 }

@@ -1,8 +1,8 @@
 /*
- * Reading a directory and removing what is in it, for trees of a million files: names stay bytes, and the kernel is given
- * the very bytes that getdents64 wrote.
+ * Reading a directory and removing what is in it, for trees of a million files: names stay bytes, the kernel is given the
+ * very bytes that getdents64 wrote, and no object is made for an entry.
  */
-import { bind, check, quote } from './call.js'
+import { bind, check, cstr, quote } from './call.js'
 import type { Fd } from './fd.js'
 import { AT } from './flags.js'
 import { koffi } from './koffi.js'
@@ -11,65 +11,68 @@ const getdents64Call = bind('getdents64', 'int', 'ptr', 'ulong')
 const unlinkatCall = bind('unlinkat', 'int', 'ptr', 'int')
 
 const DT_DIR = 4
-const HEADER_BYTES = 19 // d_ino, d_off, d_reclen, d_type
+// struct linux_dirent64: d_ino 8 bytes, d_off 8, d_reclen 2, d_type 1, then the name and a NUL.
+const RECLEN = 16
+const TYPE = 18
+const NAME = 19
+const DOT = 0x2e
 
-/** One entry of a {@link DirectoryReader}, valid until the next read. */
-export interface Entry {
-  /** Where its name is, as a C string. */
-  address: bigint
-  /** By d_type; a file system that does not tell gives false, and unlinkat then says EISDIR. */
-  isDirectory: boolean
-  name(): Buffer
-}
-
-/** getdents64(2) over one open directory. */
+/**
+ * getdents64(2), a buffer of entries at a time and a cursor on one of them:
+ * `while (reader.read(dir)) while (reader.next()) ... reader.name()`. Every `read` uses the buffer again.
+ */
 export class DirectoryReader {
   readonly #buffer = Buffer.allocUnsafeSlow(65536)
   readonly #address = koffi.address(this.#buffer)
+  #end = 0
+  #next = 0
+  #entry = 0
 
-  /** The next entries, without `.` and `..`; empty at the end. @throws {SyscallError} ENOENT: the directory was removed */
-  read(dir: Fd): Entry[] {
-    for (;;) {
-      const length = check(getdents64Call(dir.number, this.#buffer, this.#buffer.length), {
-        syscall: 'getdents64',
-        show: () => `${dir.number} (${quote(dir.label)})`,
-        path: dir.label,
-      })
-      const entries = this.#parse(length)
-      // A chunk can hold nothing but the dots.
-      if (length === 0 || entries.length > 0) return entries
-    }
+  /** Fetches the next entries; false at the end. @throws {SyscallError} ENOENT: the directory was removed. EIO */
+  read(dir: Fd): boolean {
+    this.#next = 0
+    this.#end = check(getdents64Call(dir.number, this.#buffer, this.#buffer.length), {
+      syscall: 'getdents64',
+      show: () => `${dir.number} (${quote(dir.label)})`,
+      path: dir.label,
+    })
+    return this.#end > 0
   }
 
-  #parse(length: number): Entry[] {
-    const buffer = this.#buffer
-    const entries: Entry[] = []
-    let at = 0
-    while (at < length) {
-      const start = at + HEADER_BYTES
-      const next = at + buffer.readUInt16LE(at + 16)
-      const isDot =
-        buffer[start] === 0x2e &&
-        (buffer[start + 1] === 0 || (buffer[start + 1] === 0x2e && buffer[start + 2] === 0))
-      if (!isDot) {
-        entries.push({
-          address: this.#address + BigInt(start),
-          isDirectory: buffer[at + 18] === DT_DIR,
-          name: () => Buffer.from(buffer.subarray(start, buffer.indexOf(0, start))),
-        })
-      }
-      at = next
+  /** Goes on to the next entry that was read, `.` and `..` left out; false when there is none. */
+  next(): boolean {
+    while (this.#next < this.#end) {
+      this.#entry = this.#next
+      this.#next += this.#buffer.readUInt16LE(this.#entry + RECLEN)
+      if (!this.#isDot()) return true
     }
-    return entries
+    return false
+  }
+
+  /** By d_type; a file system that does not tell gives false, and {@link unlink} then says EISDIR. */
+  get isDirectory(): boolean {
+    return this.#buffer[this.#entry + TYPE] === DT_DIR
+  }
+
+  /** A copy of the entry's name. */
+  name(): Buffer {
+    const start = this.#entry + NAME
+    return Buffer.from(this.#buffer.subarray(start, this.#buffer.indexOf(0, start)))
+  }
+
+  /** unlinkat(2) of the entry, which is in `dir`. @returns 0 or -errno: a million results are not worth a million exceptions */
+  unlink(dir: Fd): number {
+    return unlinkatCall(dir.number, this.#address + BigInt(this.#entry + NAME), 0)
+  }
+
+  #isDot(): boolean {
+    const at = this.#entry + NAME
+    if (this.#buffer[at] !== DOT) return false
+    return this.#buffer[at + 1] === 0 || (this.#buffer[at + 1] === DOT && this.#buffer[at + 2] === 0)
   }
 }
 
-/** unlinkat(2) of an entry that was just read. @returns 0 or -errno: a million results are not worth a million exceptions. */
-export function unlinkEntry(dir: Fd, entry: Entry): number {
-  return unlinkatCall(dir.number, entry.address, 0)
-}
-
-/** The same with AT_REMOVEDIR, by name. */
+/** unlinkat(2) with AT_REMOVEDIR. @returns 0 or -errno */
 export function rmdirEntry(dir: Fd, name: Buffer): number {
-  return unlinkatCall(dir.number, Buffer.concat([name, Buffer.of(0)]), AT.AT_REMOVEDIR)
+  return unlinkatCall(dir.number, cstr(name, 'unlinkat'), AT.AT_REMOVEDIR)
 }

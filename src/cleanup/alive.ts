@@ -1,0 +1,78 @@
+/*
+ * Whether a user is still there: decided by processes, not by counters. Any process with his uid in any of its four ids or in
+ * his subordinate range, any registered session whose leader lives, any namespace that still has the instance mounted.
+ */
+import { readFileSync } from 'node:fs'
+import { isLive, readRecords } from '../session/registry.js'
+import { holdersOf, type Processes } from './processes.js'
+
+export interface Person {
+  user: string
+  uid: number
+}
+
+/** A range of subordinate uids: subuid(5). */
+export interface UidRange {
+  owner: string
+  first: number
+  count: number
+}
+
+/** `alice:100000:65536` or `1000:100000:65536`; lines that are not like that are passed over. */
+export function parseSubordinate(text: string): UidRange[] {
+  return text.split('\n').flatMap((line) => {
+    const [, owner, first, count] = /^([^:#]+):(\d+):(\d+)\s*$/.exec(line) ?? []
+    return owner === undefined ? [] : [{ owner, first: Number(first), count: Number(count) }]
+  })
+}
+
+export function readSubordinate(): UidRange[] {
+  try {
+    return parseSubordinate(readFileSync('/etc/subuid', 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/**
+ * The processes of a user, those with a subordinate uid among them.
+ * @param ignored pids that do not count
+ */
+export function processesOf(
+  person: Person,
+  processes: Processes,
+  ranges: readonly UidRange[],
+  ignored: ReadonlySet<number> = new Set(),
+): number[] {
+  const own = ranges.filter(({ owner }) => owner === person.user || owner === `${person.uid}`)
+  const isHis = (uid: number) =>
+    uid === person.uid || own.some(({ first, count }) => uid >= first && uid < first + count)
+  const pids = [...processes.pidsOf].flatMap(([uid, found]) => (isHis(uid) ? found : []))
+  return [...new Set(pids)].filter((pid) => !ignored.has(pid))
+}
+
+/**
+ * Why a user's instances must stay, in words; null: he has nothing left.
+ * @param names what his instances are called
+ */
+export function whyAlive(
+  person: Person,
+  names: readonly string[],
+  processes: Processes,
+  ranges: readonly UidRange[],
+  ignored: ReadonlySet<number> = new Set(),
+): string | null {
+  const session = readRecords(person.uid).find((record) => record.ended === undefined && isLive(record))
+  if (session !== undefined && !ignored.has(session.leader.pid)) {
+    return `has a session through ${session.service}, process ${session.leader.pid}`
+  }
+  const [pid, ...more] = processesOf(person, processes, ranges, ignored)
+  if (pid !== undefined)
+    return more.length === 0 ? `has process ${pid}` : `has ${more.length + 1} processes, ${pid} among them`
+  for (const name of names) {
+    const holder = holdersOf(name, processes).find((one) => !ignored.has(one))
+    if (holder !== undefined) return `'${name}' is mounted in the namespace of process ${holder}`
+  }
+  return null
+}

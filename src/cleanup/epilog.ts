@@ -1,0 +1,125 @@
+/*
+ * The end of a SLURM job on this node. What was the job's own goes always; what is the user's goes when he has nothing left
+ * here. Instances are renamed aside under his lock, so that a job of his that starts meanwhile gets fresh ones, and deleted
+ * after; what the budget does not suffice for is left to the next reap.
+ */
+import type { Names, Rule } from '../config/index.js'
+import { ensureRunDirectories } from '../ns/rundir.js'
+import { lockUser } from '../session/lock.js'
+import type { EndedJob } from '../slurm/epilog.js'
+import { readSubordinate, whyAlive } from './alive.js'
+import { type Aside, removeAside, setAside } from './instance.js'
+import { type FoundInstance, takeInventory } from './instances.js'
+import { endProcesses, managerProcesses, stopManager } from './leftovers.js'
+import { holdersOf, scanProcesses } from './processes.js'
+
+export interface EpilogOptions {
+  rules: readonly Rule[]
+  names: Names
+  /** How long to wait for the last processes of the job. */
+  waitMs: number
+  /** How long the deletion may take. */
+  budgetMs: number
+  /** End what the user has left behind, when he has no session and no other job here. */
+  kill: boolean
+  /** A lingering `systemd --user` is no life: stop it. */
+  stopUserManager: boolean
+  dryRun: boolean
+}
+
+export interface EpilogResult {
+  removed: string[]
+  kept: { path: string; why: string }[]
+  left: { path: string; why: string }[]
+  /** Processes that were ended. */
+  ended: number[]
+  complete: boolean
+}
+
+const POLL_MS = 50
+
+/** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone: the node is unusable */
+export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
+  const result: EpilogResult = { removed: [], kept: [], left: [], ended: [], complete: true }
+  const { instances } = takeInventory(options.rules, options.names)
+  const his = instances.filter(({ user }) => user === job.user)
+  const ofJob = his.filter((found) => found.job === job.id)
+  // Those of his other jobs are for their own epilogs.
+  const ofUser = his.filter((found) => found.job === null)
+  if (his.length === 0) return result
+  waitUntil(options.waitMs, () => whyStay(job, his, ofJob) === null)
+  if (!options.dryRun) {
+    ensureRunDirectories()
+    // Not where he is logged in: then the manager is that session's.
+    if (options.stopUserManager && whyStay(job, ofUser, [], { butManager: true }) === null) stopManager(job)
+    if (options.kill) result.ended.push(...endProcesses(job))
+  }
+  const asides = options.dryRun ? plan(job, ofJob, ofUser, result) : takeAway(job, ofJob, ofUser, result)
+  const deadline = Date.now() + options.budgetMs
+  for (const aside of asides) {
+    using held = aside
+    const { left, complete } = removeAside(held, deadline)
+    result.left.push(...left.map(({ path, code }) => ({ path, why: code })))
+    result.complete &&= complete
+  }
+  return result
+}
+
+function plan(
+  job: EndedJob,
+  ofJob: readonly FoundInstance[],
+  ofUser: readonly FoundInstance[],
+  result: EpilogResult,
+): Aside[] {
+  const why = whyStay(job, ofUser, [])
+  result.removed.push(...[...ofJob, ...(why === null ? ofUser : [])].map(({ instance }) => instance))
+  if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
+  return []
+}
+
+function takeAway(
+  job: EndedJob,
+  ofJob: readonly FoundInstance[],
+  ofUser: readonly FoundInstance[],
+  result: EpilogResult,
+): Aside[] {
+  // Before the lock is taken, which a login of his would wait for: mostly this settles it.
+  const early = whyStay(job, ofUser, [])
+  using _lock = lockUser(job.uid)
+  const why = early ?? whyStay(job, ofUser, [])
+  if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
+  return [...ofJob, ...(why === null ? ofUser : [])].flatMap((found) => {
+    try {
+      const aside = setAside(found)
+      if (aside === null) return []
+      result.removed.push(found.instance)
+      return [aside]
+    } catch (error) {
+      result.left.push({ path: found.instance, why: error instanceof Error ? error.message : String(error) })
+      return []
+    }
+  })
+}
+
+/**
+ * Why the user's instances must stay, or those of the job are still in use; null: they need not, and are not.
+ * @param options.butManager his systemd manager, and what it runs, does not count
+ */
+function whyStay(
+  job: EndedJob,
+  instances: readonly FoundInstance[],
+  ofJob: readonly FoundInstance[],
+  options = { butManager: false },
+): string | null {
+  const processes = scanProcesses(new Set([process.pid, process.ppid]))
+  const names = instances.filter((found) => found.job === null).map(({ name }) => name)
+  const ignored = options.butManager ? managerProcesses(job, processes) : new Set<number>()
+  const why = whyAlive(job, names, processes, readSubordinate(), ignored)
+  const inUse = ofJob.find(({ name }) => holdersOf(name, processes).length > 0)
+  return why ?? (inUse === undefined ? null : `'${inUse.name}' is in use`)
+}
+
+function waitUntil(limitMs: number, isSo: () => boolean): void {
+  const until = Date.now() + limitMs
+  while (Date.now() < until && !isSo()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
+}

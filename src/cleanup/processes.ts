@@ -1,0 +1,95 @@
+/*
+ * Everything that runs, in one pass over /proc whatever the number of users asked about: whose it is by all four uids, and
+ * which mount namespace it is in. A process that ends while it is read counts as gone; one that hides is root's business.
+ */
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
+import { parseMountinfo } from '../mountinfo/parse.js'
+
+/** What one pass saw. */
+export interface Processes {
+  /** Every uid that some process has as real, effective, saved or file-system uid, with those processes. */
+  pidsOf: ReadonlyMap<number, readonly number[]>
+  /** One process of each mount namespace, by the namespace's link. */
+  namespaces: ReadonlyMap<string, number>
+}
+
+const buffer = Buffer.allocUnsafe(4096)
+const UID_LINE = Buffer.from('\nUid:')
+
+/** @param without pids that do not count: the helper itself, and who called it */
+export function scanProcesses(without: ReadonlySet<number> = new Set()): Processes {
+  const pidsOf = new Map<number, number[]>()
+  const namespaces = new Map<string, number>()
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || without.has(pid)) continue
+    for (const uid of uidsOf(name)) {
+      const pids = pidsOf.get(uid)
+      if (pids === undefined) pidsOf.set(uid, [pid])
+      else pids.push(pid)
+    }
+    const link = namespaceOf(name)
+    if (link !== null && !namespaces.has(link)) namespaces.set(link, pid)
+  }
+  return { pidsOf, namespaces }
+}
+
+/** The four uids, each once; none for a process that has ended. */
+function uidsOf(pid: string): Set<number> {
+  let fd: number
+  try {
+    fd = openSync(`/proc/${pid}/status`, 'r')
+  } catch {
+    return new Set()
+  }
+  try {
+    const length = readSync(fd, buffer, 0, buffer.length, 0)
+    return parseUids(buffer.subarray(0, length))
+  } catch {
+    return new Set() // ESRCH: it has just ended
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** From a status file, proc_pid_status(5): `Uid: real effective saved filesystem`. A zombie has its uids still, and holds nothing. */
+export function parseUids(status: Buffer): Set<number> {
+  if (/\nState:\t[ZX]/.test(status.toString('latin1', 0, 256))) return new Set()
+  const at = status.indexOf(UID_LINE)
+  if (at < 0) return new Set()
+  const end = status.indexOf(0x0a, at + 1)
+  return new Set(
+    status
+      .toString('latin1', at + UID_LINE.length, end)
+      .trim()
+      .split(/\s+/)
+      .map(Number),
+  )
+}
+
+function namespaceOf(pid: string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`)
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The namespaces other than this thread's, each by one process, in which something is mounted whose root ends with `/NAME`: by
+ * name alone, since not every file system shows the same device number here and in stat. Whoever cannot be asked has it in use.
+ */
+export function holdersOf(name: string, { namespaces }: Processes): number[] {
+  const own = readlinkSync('/proc/thread-self/ns/mnt')
+  return [...namespaces].filter(([link, pid]) => link !== own && holds(pid, `/${name}`)).map(([, pid]) => pid)
+}
+
+function holds(pid: number, tail: string): boolean {
+  try {
+    return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')).some(({ root }) =>
+      root.endsWith(tail),
+    )
+  } catch (error) {
+    return !['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}

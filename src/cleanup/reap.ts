@@ -1,0 +1,177 @@
+/*
+ * Takes away the instances of users who have nothing left on the machine. Who is dead is found in one pass; then the locks of
+ * all of them are taken, and a second pass is believed: no session can open meanwhile. Renamed aside under the locks, deleted
+ * after, up to the time budget; what remains is found by the next run.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { Names, Rule } from '../config/index.js'
+import { ensureRunDirectories, RUN_DIRECTORY } from '../ns/rundir.js'
+import { openSafe } from '../ns/safepath.js'
+import { tryLockUser } from '../session/lock.js'
+import { readRecords } from '../session/registry.js'
+import { SyscallError } from '../sys/errors.js'
+import type { Fd } from '../sys/fd.js'
+import { readSubordinate, whyAlive } from './alive.js'
+import { sweepEnded } from './ended.js'
+import { type Aside, setAside } from './instance.js'
+import { type FoundInstance, type Leftover, takeInventory } from './instances.js'
+import { scanProcesses } from './processes.js'
+import { removeTree } from './remove.js'
+
+export interface ReapOptions {
+  rules: readonly Rule[]
+  names: Names
+  /** How long a user must have been gone. */
+  idleMs: number
+  /** Deletion stops then. */
+  budgetMs: number
+  dryRun: boolean
+}
+
+export interface Reaped {
+  /** Taken away; with `dryRun`, what would be. */
+  removed: { path: string; user: string | null }[]
+  kept: { path: string; user: string | null; why: string }[]
+  /** What could not be deleted, and why. */
+  left: { path: string; why: string }[]
+  /** False: the budget was reached, and the next run goes on. */
+  complete: boolean
+}
+
+/** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone */
+export function reap(options: ReapOptions): Reaped {
+  const deadline = Date.now() + options.budgetMs
+  const reaped: Reaped = { removed: [], kept: [], left: [], complete: true }
+  if (!options.dryRun) {
+    ensureRunDirectories()
+    sweepAllEnded(reaped)
+  }
+  const { instances, leftovers, unknown } = takeInventory(options.rules, options.names)
+  reaped.kept.push(...unknown.map(({ path, why }) => ({ path, user: null, why })))
+  const gone = idleLongEnough(findGone(instances, reaped), options, reaped)
+  if (options.dryRun) {
+    reaped.removed.push(...gone.map(({ instance, user }) => ({ path: instance, user })))
+    reaped.removed.push(...leftovers.map(({ parent, name }) => ({ path: `${parent}/${name}`, user: null })))
+    return reaped
+  }
+  const asides = takeAway(gone, reaped)
+  deleteAll(
+    [...asides, ...leftovers.map(({ parent, name }) => ({ parent, name, path: `${parent}/${name}` }))],
+    deadline,
+    reaped,
+  )
+  return reaped
+}
+
+function sweepAllEnded(reaped: Reaped): void {
+  for (const uid of new Set(readRecords().map((record) => record.uid))) {
+    const { removed, left } = sweepEnded(uid, [process.pid], { patienceMs: 0 })
+    reaped.removed.push(...removed.map((path) => ({ path, user: null })))
+    reaped.left.push(...left)
+  }
+}
+
+/** One pass over all processes. */
+function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundInstance[] {
+  const processes = scanProcesses(new Set([process.pid]))
+  const ranges = readSubordinate()
+  const verdicts = new Map<string, string | null>()
+  return instances.filter((found) => {
+    const names = instances.filter(({ user }) => user === found.user).map(({ name }) => name)
+    if (!verdicts.has(found.user)) verdicts.set(found.user, whyAlive(found, names, processes, ranges))
+    const why = verdicts.get(found.user) ?? null
+    if (why !== null)
+      reaped.kept.push({ path: found.instance, user: found.user, why: `${found.user} ${why}` })
+    return why === null
+  })
+}
+
+/** Locks every user concerned, looks again, and renames aside what is still nobody's. */
+function takeAway(gone: readonly FoundInstance[], reaped: Reaped): (Leftover & { path: string })[] {
+  const locks = new Map<number, Fd>()
+  const asides: (Leftover & { path: string })[] = []
+  try {
+    for (const { uid } of gone) {
+      const lock = locks.has(uid) ? null : tryLockUser(uid)
+      if (lock !== null) locks.set(uid, lock)
+    }
+    const locked = gone.filter((found) => {
+      if (locks.has(found.uid)) return true
+      reaped.kept.push({ path: found.instance, user: found.user, why: 'a session is being opened or closed' })
+      return false
+    })
+    for (const found of locked.length === 0 ? [] : findGone(locked, reaped)) {
+      try {
+        const aside: Aside | null = setAside(found)
+        if (aside === null) continue
+        using held = aside
+        asides.push({ parent: held.parent.label, name: held.name, path: found.instance })
+        reaped.removed.push({ path: found.instance, user: found.user })
+      } catch (error) {
+        reaped.left.push({
+          path: found.instance,
+          why: error instanceof Error ? error.message : String(error),
+        })
+      }
+    }
+  } finally {
+    for (const lock of locks.values()) lock[Symbol.dispose]()
+  }
+  return asides
+}
+
+function deleteAll(all: readonly (Leftover & { path: string })[], deadline: number, reaped: Reaped): void {
+  for (const { parent, name } of all) {
+    try {
+      using dir = openSafe(parent)
+      const { left, complete } = removeTree(dir, name, { deadline })
+      reaped.left.push(...left.map(({ path, code }) => ({ path, why: code })))
+      reaped.complete &&= complete
+    } catch (error) {
+      // Another reaper was faster.
+      if (!(error instanceof SyscallError) || error.code !== 'ENOENT') throw error
+    }
+  }
+}
+
+const IDLE_FILE = `${RUN_DIRECTORY}/idle.json`
+
+/** Remembers since when each has been gone, and lets those through for whom it is long enough. */
+function idleLongEnough(
+  gone: readonly FoundInstance[],
+  { idleMs, dryRun }: ReapOptions,
+  reaped: Reaped,
+): FoundInstance[] {
+  if (idleMs === 0) return [...gone]
+  const before = readIdle()
+  const now = Date.now()
+  const since = new Map(gone.map(({ instance }) => [instance, Math.min(before.get(instance) ?? now, now)]))
+  if (!dryRun) writeIdle(since)
+  return gone.filter(({ instance, user }) => {
+    const gone = now - (since.get(instance) ?? now)
+    if (gone >= idleMs) return true
+    const minutes = Math.round(gone / 60_000)
+    reaped.kept.push({
+      path: instance,
+      user,
+      why: `${user} has been gone for ${minutes} of ${idleMs / 60_000} minutes`,
+    })
+    return false
+  })
+}
+
+function readIdle(): Map<string, number> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(IDLE_FILE, 'utf8'))
+    const entries = Object.entries(value as Record<string, unknown>)
+    return new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
+  } catch {
+    return new Map() // none yet, or of no use: everybody has just gone
+  }
+}
+
+function writeIdle(since: ReadonlyMap<string, number>): void {
+  const aside = `${IDLE_FILE}.${process.pid}`
+  writeFileSync(aside, JSON.stringify(Object.fromEntries(since)), { mode: 0o600 })
+  renameSync(aside, IDLE_FILE)
+}
