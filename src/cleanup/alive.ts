@@ -52,6 +52,15 @@ export function processesOf(
   return [...new Set(pids)].filter((pid) => !ignored.has(pid))
 }
 
+/** Whether a session of his is registered whose leader lives. */
+export function hasSession(person: Person): boolean {
+  return liveSession(person) !== undefined
+}
+
+function liveSession({ uid }: Person) {
+  return readRecords(uid).find((record) => record.ended === undefined && isLive(record))
+}
+
 /**
  * Why a user's instances must stay, in words; null: he has nothing left.
  * @param names what his instances are called
@@ -63,7 +72,7 @@ export function whyAlive(
   ranges: readonly UidRange[],
   ignored: ReadonlySet<number> = new Set(),
 ): string | null {
-  const session = readRecords(person.uid).find((record) => record.ended === undefined && isLive(record))
+  const session = liveSession(person)
   if (session !== undefined && !ignored.has(session.leader.pid)) {
     return `has a session through ${session.service}, process ${session.leader.pid}`
   }

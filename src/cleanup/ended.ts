@@ -7,6 +7,7 @@ import type { SessionMount } from '../ns/build.js'
 import { enterHost } from '../ns/enter.js'
 import { lockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
+import { waitFor } from '../sys/sleep.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { holdersOf, scanProcesses } from './processes.js'
 
@@ -34,12 +35,11 @@ export function sweepEnded(
   const swept: Swept = { removed: [], left: [] }
   if (endedRecords(uid).length === 0) return swept
   enterHost()
-  const until = Date.now() + options.patienceMs
-  let asides = takeUnused(uid, besides, swept)
-  while (asides.length === 0 && endedRecords(uid).length > 0 && Date.now() < until) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
+  let asides: { aside: Aside; path: string }[] = []
+  waitFor(options.patienceMs, POLL_MS, () => {
     asides = takeUnused(uid, besides, swept)
-  }
+    return asides.length > 0 || endedRecords(uid).length === 0
+  })
   const deadline = Date.now() + BUDGET_MS
   for (const { aside, path } of asides) {
     using held = aside

@@ -7,11 +7,12 @@ import type { Names, Rule } from '../config/index.js'
 import { ensureRunDirectories } from '../ns/rundir.js'
 import { lockUser } from '../session/lock.js'
 import type { EndedJob } from '../slurm/epilog.js'
-import { readSubordinate, whyAlive } from './alive.js'
+import { waitFor } from '../sys/sleep.js'
+import { hasSession, readSubordinate, whyAlive } from './alive.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, takeInventory } from './instances.js'
 import { endProcesses, managerProcesses, stopManager } from './leftovers.js'
-import { holdersOf, scanProcesses } from './processes.js'
+import { holdersOf, type Processes, scanProcesses } from './processes.js'
 
 export interface EpilogOptions {
   rules: readonly Rule[]
@@ -47,7 +48,9 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   // Those of his other jobs are for their own epilogs.
   const ofUser = his.filter((found) => found.job === null)
   if (his.length === 0) return result
-  waitUntil(options.waitMs, () => whyStay(job, his, ofJob) === null)
+  // Not for what another job or a login of his keeps: that may take days, and the node is held until we are done.
+  const isOver = () => whyStay(job, his, ofJob) === null || (hasSession(job) && !isInUse(ofJob, ourView()))
+  if (options.waitMs > 0) waitFor(options.waitMs, POLL_MS, isOver)
   if (!options.dryRun) {
     ensureRunDirectories()
     // Not where he is logged in: then the manager is that session's.
@@ -111,15 +114,16 @@ function whyStay(
   ofJob: readonly FoundInstance[],
   options = { butManager: false },
 ): string | null {
-  const processes = scanProcesses(new Set([process.pid, process.ppid]))
+  const processes = ourView()
   const names = instances.filter((found) => found.job === null).map(({ name }) => name)
   const ignored = options.butManager ? managerProcesses(job, processes) : new Set<number>()
   const why = whyAlive(job, names, processes, readSubordinate(), ignored)
-  const inUse = ofJob.find(({ name }) => holdersOf(name, processes).length > 0)
-  return why ?? (inUse === undefined ? null : `'${inUse.name}' is in use`)
+  return why ?? (isInUse(ofJob, processes) ? 'what is the job’s own is in use' : null)
 }
 
-function waitUntil(limitMs: number, isSo: () => boolean): void {
-  const until = Date.now() + limitMs
-  while (Date.now() < until && !isSo()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
+/** All that runs, but for ourselves and the script that calls us. */
+const ourView = () => scanProcesses(new Set([process.pid, process.ppid]))
+
+function isInUse(instances: readonly FoundInstance[], processes: Processes): boolean {
+  return instances.some(({ name }) => holdersOf(name, processes).length > 0)
 }

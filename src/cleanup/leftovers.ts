@@ -1,11 +1,11 @@
 /* What a user has left running when his last job is over: his systemd manager, which may be stopped, and all else. */
 import { readFileSync } from 'node:fs'
-import { isLive, readRecords } from '../session/registry.js'
 import { jobIdOf } from '../slurm/job.js'
 import { ignoring } from '../sys/call.js'
 import { childProcess } from '../sys/lazy.js'
 import { pidfdOpen, pidfdSendSignal } from '../sys/process.js'
-import { type Person, processesOf, readSubordinate } from './alive.js'
+import { waitFor } from '../sys/sleep.js'
+import { hasSession, type Person, processesOf, readSubordinate } from './alive.js'
 import { type Processes, parseUids, scanProcesses } from './processes.js'
 
 const STOP_MS = 10_000
@@ -35,9 +35,9 @@ export function endProcesses(person: Person): number[] {
   const first = endable(person)
   signalAll(person, first, SIGTERM)
   const ended = new Set(first)
-  if (first.length === 0 || waitFor(TERM_MS, () => endable(person).length === 0)) return first
+  if (first.length === 0 || waitFor(TERM_MS, POLL_MS, () => endable(person).length === 0)) return first
   // What they start while they are ended has to go too.
-  waitFor(KILL_MS, () => {
+  waitFor(KILL_MS, POLL_MS, () => {
     const rest = endable(person)
     for (const pid of rest) ended.add(pid)
     signalAll(person, rest, SIGKILL)
@@ -48,18 +48,9 @@ export function endProcesses(person: Person): number[] {
 
 /** The user's processes; none as soon as a session or a job of his is among what they could belong to. */
 function endable(person: Person): number[] {
-  if (readRecords(person.uid).some((record) => record.ended === undefined && isLive(record))) return []
+  if (hasSession(person)) return []
   const pids = processesOf(person, scanProcesses(), readSubordinate())
   return pids.some((pid) => jobIdOf(pid, undefined) !== null) ? [] : pids
-}
-
-function waitFor(limitMs: number, isSo: () => boolean): boolean {
-  const until = Date.now() + limitMs
-  while (!isSo()) {
-    if (Date.now() > until) return false
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
-  }
-  return true
 }
 
 function signalAll(person: Person, pids: readonly number[], signal: number): void {

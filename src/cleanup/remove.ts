@@ -17,6 +17,9 @@ const MAX_PASSES = 100
 const MAX_LIFTED = 10_000
 const MAX_REPORTED = 100
 const ENTRIES_PER_LOOK = 64 // at the clock
+// Who adds as fast as we remove gives a few entries at each read, and no read is the last one.
+const SHORT_BYTES = 1024
+const MAX_SHORT = 16
 const [ENOENT, ENOTDIR, EISDIR, ENOTEMPTY] = [2, 20, 21, 39]
 /** Another process was there between two calls of ours. */
 const CHANGED = ['ENOENT', 'ENOTDIR', 'ELOOP']
@@ -39,7 +42,7 @@ export interface Removal {
 /**
  * Removes the directory `name` of `parent` and all below it. `parent` must be root's alone.
  * @param options.deadline Date.now() at which to stop
- * @throws {SyscallError} when `name` itself cannot be opened: ENOENT, ENOTDIR, ELOOP, EXDEV: it is a mount
+ * @throws {SyscallError} when `name` itself cannot be opened: ENOENT. ENOTDIR: a symlink too. EXDEV: it is a mount
  */
 export function removeTree(parent: Fd, name: string, options: { deadline: number }): Removal {
   const bytes = Buffer.from(name)
@@ -95,7 +98,9 @@ class Remover {
   }
 
   #empty(dir: Fd, depth: number): void {
+    let short = 0
     while (this.#reader.read(dir)) {
+      if (this.#reader.length < SHORT_BYTES && ++short > MAX_SHORT) return
       const directories: Buffer[] = [] // their names: the reader's buffer is used again further down
       while (this.#reader.next()) {
         if (this.#isTimeOver()) return

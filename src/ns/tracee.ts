@@ -25,6 +25,7 @@ import {
   setRegisters,
   setSigmask,
 } from '../sys/ptrace.js'
+import { sleepMs } from '../sys/sleep.js'
 
 const PTRACE_EVENT_STOP = 128
 const SYSCALL_STOP = constants.signals.SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
@@ -75,16 +76,12 @@ export class Tracee {
     } catch (error) {
       throw explainRights(`adopting thread ${tid}`, error)
     }
+    const held: Held = { sigmask: null }
     try {
-      const registers = stopAtSyscall(tid, layout)
-      const instruction = syscallInstruction(tid, layout, registers)
-      if (instruction === null)
-        throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop in a system call')
-      const sigmask = getSigmask(tid)
-      setSigmask(tid, ALL_SIGNALS)
+      const { registers, instruction, sigmask } = stopAtSyscall(tid, layout, held)
       return new Tracee(tid, layout, registers, instruction, sigmask)
     } catch (error) {
-      letGo(tid)
+      letGo(tid, held)
       throw error
     }
   }
@@ -171,28 +168,42 @@ export function resumed(layout: RegisterLayout, saved: Buffer, instruction: bigi
   return registers
 }
 
-/** Interrupts the thread until it stands at a syscall instruction. Signals that come in between go to it as usual. */
-function stopAtSyscall(tid: number, layout: RegisterLayout): Buffer {
-  const deadline = Date.now() + TIMEOUT_MS
+/** The signals that the thread itself had blocked, once we have blocked all. */
+interface Held {
+  sigmask: Buffer | null
+}
+
+/**
+ * Interrupts the thread until it stands at a syscall instruction. At its first stop all signals are blocked: somebody who sends
+ * one after the other could keep us from it for ever. What comes meanwhile, a signal that it was stopped for too, stays
+ * pending, and reaches it when it is let go.
+ */
+function stopAtSyscall(tid: number, layout: RegisterLayout, held: Held) {
+  const deadline = performance.now() + TIMEOUT_MS
   do {
     ptraceInterrupt(tid)
     const { signal, event } = waitForStop(tid)
+    const sigmask = held.sigmask ?? getSigmask(tid)
+    if (held.sigmask === null) setSigmask(tid, ALL_SIGNALS)
+    held.sigmask = sigmask
     if (event === PTRACE_EVENT_STOP) {
       const registers = getRegisters(tid)
       if (registers.length !== layout.bytes)
         throw new UnsupportedError(`adopting thread ${tid}`, 'it runs a 32-bit program')
-      if (syscallInstruction(tid, layout, registers) !== null) return registers
+      const instruction = syscallInstruction(tid, layout, registers)
+      if (instruction !== null) return { registers, instruction, sigmask }
     }
     // In a signal handler, or computing: it will be back in its wait soon.
     ptraceCont(tid, event === 0 ? signal : 0)
     sleepMs(1)
-  } while (Date.now() < deadline)
+  } while (performance.now() < deadline)
   throw new UnsupportedError(`adopting thread ${tid}`, `it was in no system call for ${TIMEOUT_MS / 1000} s`)
 }
 
 /** Gives up a thread of which nothing has changed yet. Where even that fails, it ends with this process. */
-function letGo(tid: number): void {
+function letGo(tid: number, { sigmask }: Held): void {
   const detach = () => {
+    if (sigmask !== null) setSigmask(tid, sigmask)
     ptraceDetach(tid, 0)
     return true
   }
@@ -219,11 +230,12 @@ function syscallInstruction(tid: number, layout: RegisterLayout, registers: Buff
 }
 
 function waitForStop(tid: number): Stop {
-  const deadline = Date.now() + TIMEOUT_MS
+  const deadline = performance.now() + TIMEOUT_MS
   for (let tries = 0; ; tries++) {
     const result = waitpid(tid, WAIT.__WALL | WAIT.WNOHANG)
     if (result === null) {
-      if (Date.now() > deadline) throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
+      if (performance.now() > deadline)
+        throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
       // A stop takes some 10 us, so a timer would cost more than the wait; but the thread may need this processor.
       if (tries < YIELDS) schedYield()
       else sleepMs(1)
@@ -233,8 +245,4 @@ function waitForStop(tid: number): Stop {
       return { signal: (result.status >> 8) & 0xff, event: result.status >> 16 }
     throw new UnsupportedError(`adopting thread ${tid}`, 'it has ended meanwhile')
   }
-}
-
-function sleepMs(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }

@@ -5,6 +5,7 @@ import { UnsupportedError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { LOCK, O, RESOLVE } from '../sys/flags.js'
 import { flock, openat2 } from '../sys/path.js'
+import { waitFor } from '../sys/sleep.js'
 
 const WAIT_MS = 30_000
 const POLL_MS = 5
@@ -14,19 +15,11 @@ const POLL_MS = 5
  * @throws {UnsupportedError} after 30 s: the holder hangs
  */
 export function lockUser(uid: number): Fd {
-  const deadline = Date.now() + WAIT_MS
   const file = openLock(uid)
-  while (!flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB)) {
-    if (Date.now() > deadline) {
-      file[Symbol.dispose]()
-      throw new UnsupportedError(
-        `the lock ${file.label}`,
-        `another polyns has held it for ${WAIT_MS / 1000} s; 'fuser -v ${file.label}' names it`,
-      )
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS)
-  }
-  return file
+  if (waitFor(WAIT_MS, POLL_MS, () => flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB))) return file
+  file[Symbol.dispose]()
+  const why = `another polyns has held it for ${WAIT_MS / 1000} s; 'fuser -v ${file.label}' names it`
+  throw new UnsupportedError(`the lock ${file.label}`, why)
 }
 
 /** The same without waiting. @returns null when somebody else holds it */

@@ -37,12 +37,12 @@ export function jobIdOf(pid: number, adopted: string | undefined): string | null
   return isStepDaemon(pid) ? parseStepTitle(read(`/proc/${pid}/cmdline`)) : null
 }
 
-/** Anybody can set a process title, but only root runs root's slurmstepd as root. */
-function isStepDaemon(pid: number): boolean {
+/** Anybody can set a process title, but only root runs root's slurmstepd as root. Debian's file is slurmstepd-wlm. */
+export function isStepDaemon(pid: number): boolean {
   try {
     const exe = `/proc/${pid}/exe`
     return (
-      /\/slurmstepd( \(deleted\))?$/.test(readlinkSync(exe)) &&
+      /\/slurmstepd(?:-[\w-]+)?( \(deleted\))?$/.test(readlinkSync(exe)) &&
       /^Uid:\s+0\s+0\s+0\s/m.test(read(`/proc/${pid}/status`))
     )
   } catch {

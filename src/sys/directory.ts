@@ -39,6 +39,11 @@ export class DirectoryReader {
     return this.#end > 0
   }
 
+  /** How many bytes of entries the last `read` got; a directory that has more fills the buffer, or a page at least. */
+  get length(): number {
+    return this.#end
+  }
+
   /** Goes on to the next entry that was read, `.` and `..` left out; false when there is none. */
   next(): boolean {
     while (this.#next < this.#end) {
