@@ -9,6 +9,7 @@ import { lockUser } from '../session/lock.js'
 import type { EndedJob } from '../slurm/epilog.js'
 import { waitFor } from '../sys/sleep.js'
 import { hasSession, readSubordinate, whyAlive } from './alive.js'
+import { sweepEnded } from './ended.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, takeInventory } from './instances.js'
 import { endProcesses, managerProcesses, stopManager } from './leftovers.js'
@@ -42,6 +43,7 @@ const POLL_MS = 50
 /** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone: the node is unusable */
 export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   const result: EpilogResult = { removed: [], kept: [], left: [], ended: [], complete: true }
+  if (!options.dryRun) sweepSessions(job, result)
   const { instances } = takeInventory(options.rules, options.names)
   const his = instances.filter(({ user }) => user === job.user)
   const ofJob = his.filter((found) => found.job === job.id)
@@ -52,7 +54,6 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   const isOver = () => whyStay(job, his, ofJob) === null || (hasSession(job) && !isInUse(ofJob, ourView()))
   if (options.waitMs > 0) waitFor(options.waitMs, POLL_MS, isOver)
   if (!options.dryRun) {
-    ensureRunDirectories()
     // Not where he is logged in: then the manager is that session's.
     if (options.stopUserManager && whyStay(job, ofUser, [], { butManager: true }) === null) stopManager(job)
     if (options.kill) result.ended.push(...endProcesses(job))
@@ -66,6 +67,14 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
     result.complete &&= complete
   }
   return result
+}
+
+/** Slurm's last signals to a step may have ended the helper that was to close its session. */
+function sweepSessions({ uid }: EndedJob, result: EpilogResult): void {
+  ensureRunDirectories()
+  const { removed, left } = sweepEnded(uid, [process.pid], { patienceMs: 0 })
+  result.removed.push(...removed)
+  result.left.push(...left)
 }
 
 function plan(

@@ -6,9 +6,10 @@ import { readdirSync, statSync } from 'node:fs'
 import type { Names, Rule } from '../config/index.js'
 import { parentFaults, UNFINISHED } from '../ns/instance.js'
 import { openSafe } from '../ns/safepath.js'
+import { ignoring } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
-import { statx } from '../sys/stat.js'
+import { type Stat, statx } from '../sys/stat.js'
 import { type Instance, REAPED } from './instance.js'
 
 export interface FoundInstance extends Instance {
@@ -79,7 +80,8 @@ function judge(
   }
   const [, login, suffix] = /^(.+?)(\.(?:job\d+|session[acp]?\d[\d_]*))?$/.exec(rest) ?? []
   const user = login === undefined ? null : names.userByName(login)
-  const stat = statx(parent, name)
+  const stat = ifThere(parent, name)
+  if (stat === null) return
   if (stat.type !== 'directory') inventory.unknown.push({ path, why: `it is a ${stat.type}` })
   else if (user === null) inventory.unknown.push({ path, why: `no user is called '${login ?? rest}'` })
   else if (suffix?.startsWith('.session')) inventory.unknown.push({ path, why: 'it goes with its session' })
@@ -95,6 +97,11 @@ function judge(
       job,
     })
   }
+}
+
+/** null: another epilog or reap has just renamed it aside. */
+function ifThere(parent: Fd, name: string): Stat | null {
+  return ignoring(['ENOENT'], 'somebody else was faster', () => statx(parent, name)) ?? null
 }
 
 /** The parents that are the same for every user, with how the names in them begin. */

@@ -12,6 +12,7 @@ import { closeSession } from '../session/close.js'
 import { type HookOutcome, hookComplaints, runCloseHooks, runHooks } from '../session/hooks.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
+import { pluginOf } from '../slurm/plugin.js'
 import { traceCalls } from '../sys/call.js'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
@@ -51,6 +52,7 @@ function run(options: PamOptions, env: Environment): void {
     close(env, target)
     return
   }
+  if (env.PAM_SERVICE === 'slurm' && leftToPlugin(env, target)) return
   const request = readRequest(env, target)
   if (isNobodysSession(request)) return
   if (options.requireSelinux) requireSelinux()
@@ -107,6 +109,18 @@ function close(env: Environment, target: Target): void {
   for (const { path, why } of left)
     syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)
   syslog(LOG.INFO, `${session} closed${removed.length === 0 ? '' : `, removed ${removed.join(' ')}`}`)
+}
+
+/** Two that each give a job its /tmp end in a job that cannot start: setns into the one's namespace fails in the other's. */
+function leftToPlugin(env: Environment, target: Target): boolean {
+  const found = pluginOf(target.pid)
+  if (found === null) return false
+  const { plugin, file } = found
+  syslog(
+    LOG.NOTICE,
+    `slurm: session of ${env.PAM_USER} left to ${plugin}, which '${file}' names; this line is not needed then`,
+  )
+  return true
 }
 
 const FIRST_PERSON = 1000 // login.defs(5), UID_MIN

@@ -14,6 +14,10 @@ export interface SlurmOptions {
   prolog?: string
   /** Lines of slurm.conf. */
   config?: readonly string[]
+  /** PrologFlags of slurm.conf. */
+  prologFlags?: string
+  /** What starts slurmd, as `taskset -c 0`. */
+  starter?: readonly string[]
 }
 
 export async function startSlurm(
@@ -46,7 +50,7 @@ export async function startSlurm(
       'AccountingStorageType=accounting_storage/none',
       'ReturnToService=2',
       'UsePAM=1',
-      'PrologFlags=Alloc',
+      `PrologFlags=${options.prologFlags ?? 'Alloc'}`,
       'SlurmctldLogFile=/var/log/slurm/slurmctld.log',
       'SlurmdLogFile=/var/log/slurm/slurmd.log',
       'SlurmdSpoolDir=/var/lib/slurm/slurmd',
@@ -54,10 +58,11 @@ export async function startSlurm(
       // Seconds: how soon a finished job's end is noticed, and a node's return.
       'KillWait=2',
       'SlurmdTimeout=30',
+      'SchedulerParameters=batch_sched_delay=0,sched_interval=1',
       ...hooks,
       ...(options.config ?? []),
       `NodeName=${node} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN`,
-      'PartitionName=p Nodes=ALL Default=YES OverSubscribe=FORCE State=UP',
+      'PartitionName=p Nodes=ALL Default=YES OverSubscribe=FORCE:16 State=UP',
       '',
     ].join('\n'),
   )
@@ -73,13 +78,24 @@ export async function startSlurm(
   box.spawn(['munged', '--foreground', '--num-threads=1'], { user: 'munge' })
   await until(box, 'munge -n >/dev/null')
   const slurmctld = box.spawn(['slurmctld', '-D'])
-  const slurmd = box.spawn(['slurmd', '-D', '-N', node])
+  const slurmd = box.spawn([...(options.starter ?? []), 'slurmd', '-D', '-N', node])
   await until(box, 'test "$(sinfo -h -o %T)" = idle')
   return { slurmd, slurmctld }
 }
 
+/** Hands in a batch job whose script is bash text. @returns its number */
+export async function submit(box: Sandbox, user: string, script: string, options = ''): Promise<string> {
+  const input = `#!/bin/bash\n${script}\n`
+  return (await box.sh(`sbatch --parsable ${options}`, { user, cwd: `/home/${user}`, input })).trim()
+}
+
+/** Waits until the job, its epilog too, is over. */
+export async function ended(box: Sandbox, job: string): Promise<void> {
+  await until(box, `test -z "$(squeue -h -j ${job} 2>/dev/null)"`)
+}
+
 /** Waits until a shell condition holds. @throws {Error} with SLURM's logs after 30 s */
-async function until(box: Sandbox, condition: string): Promise<void> {
+export async function until(box: Sandbox, condition: string): Promise<void> {
   for (const start = Date.now(); Date.now() - start < 30_000; await sleep(50)) {
     if ((await box.run(condition)).status === 0) return
   }
