@@ -12,13 +12,15 @@ export class Shell {
     private readonly running: Running,
     /** Of the shell itself, in the sandbox. */
     readonly pid: number,
+    /** sshd's process that opens and closes the session, as seen from outside. */
+    private readonly monitor: number,
   ) {}
 
   /** @throws {Error} with what ssh said, when the login is refused */
   static async open(box: Sandbox, user: string): Promise<Shell> {
     const running = box.spawn(['ssh', `${user}@127.0.0.1`, 'echo "pid $$"; exec bash'], { input: 'pipe' })
     const [all, pid] = await running.waitFor(/^pid (\d+)\n/m)
-    const shell = new Shell(box, running, Number(pid))
+    const shell = new Shell(box, running, Number(pid), monitorOf(box, Number(pid)))
     shell.#read = all.length
     return shell
   }
@@ -42,8 +44,15 @@ export class Shell {
   async close(): Promise<void> {
     this.running.child.stdin?.end()
     if (!(await within(10_000, this.running.exited))) throw new Error('the shell does not end')
-    for (let i = 0; i < 200 && this.box.processes().some((p) => p.pid === this.pid); i++) {
+    for (let i = 0; i < 500 && this.box.processes().some((p) => p.hostPid === this.monitor); i++) {
       await new Promise((r) => setTimeout(r, 10))
     }
   }
+}
+
+/** The shell's parent is sshd's child, which has become the user; the parent of that is the monitor. */
+function monitorOf(box: Sandbox, pid: number): number {
+  const processes = box.processes()
+  const child = processes.find((p) => p.pid === pid)?.hostPpid
+  return processes.find((p) => p.hostPid === child)?.hostPpid ?? 0
 }

@@ -118,7 +118,7 @@ t.test('the text fits 80 columns, but for shell lines', (t) => {
   )
   t.match(
     out,
-    /^alice \(uid 1000\)\n {2}configuration {2}namespace\.conf\n\nLines, and whether they apply\n {2}1 {2}\/tmp {2}yes, for/,
+    /^alice \(uid 1000\)\n {2}configuration\s+namespace\.conf\n\nLines, and whether they apply\n {2}1 {2}\/tmp {2}yes, for/,
   )
   t.match(out, /\n {2}mkdir -m 000 \/tmp\/inst\n/)
   const long = out.split('\n').filter((line) => line.length > 80)
