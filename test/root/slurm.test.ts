@@ -70,8 +70,10 @@ t.test('batch jobs of two users at once, and the steps in them', { skip }, async
       const text = await box.read(`/proc/${pid}/status`)
       const words = /^(State|TracerPid|Seccomp|SigBlk|SigIgn|SigCgt|CapEff|Umask):\s+(.*)$/gm
       const cwd = await box.sh(['readlink', `/proc/${pid}/cwd`])
+      // slurmstepd itself ignores SIGPIPE for a while, now in this step, now in that.
+      const known = (key = '', value = '') => (key === 'SigIgn' ? value.replace(/1(?=000$)/, '0') : value)
       return {
-        ...Object.fromEntries(Array.from(text.matchAll(words), ([, key, value]) => [key, value])),
+        ...Object.fromEntries(Array.from(text.matchAll(words), ([, key, value]) => [key, known(key, value)])),
         cwd,
       }
     }
