@@ -30,6 +30,18 @@ interface Option {
   apply(options: PamOptions, value: string): void
 }
 
+type Switch = { [Key in keyof PamOptions]: PamOptions[Key] extends boolean ? Key : never }[keyof PamOptions]
+
+function flag(name: string, key: Switch, help: string): Option {
+  return {
+    name,
+    help,
+    apply: (options) => {
+      options[key] = true
+    },
+  }
+}
+
 export const PAM_OPTIONS: readonly Option[] = [
   {
     name: '--config',
@@ -39,13 +51,11 @@ export const PAM_OPTIONS: readonly Option[] = [
       options.config = value
     },
   },
-  {
-    name: '--fail-open',
-    help: "when it fails, let the session go on in the host's view, with a LOG_ALERT",
-    apply: (options) => {
-      options.failOpen = true
-    },
-  },
+  flag(
+    '--fail-open',
+    'failOpen',
+    "when it fails, let the session go on in the host's view, with a LOG_ALERT",
+  ),
   {
     name: '--global',
     help: "enter the host's own namespace, whoever the user is; for sudo and su to root",
@@ -69,20 +79,8 @@ export const PAM_OPTIONS: readonly Option[] = [
       options.skip = [...options.skip, ...value.split(',')]
     },
   },
-  {
-    name: '--gen-hash',
-    help: 'name each instance by the md5 of its name',
-    apply: (options) => {
-      options.genHash = true
-    },
-  },
-  {
-    name: '--require-selinux',
-    help: 'refuse the session where SELinux is off',
-    apply: (options) => {
-      options.requireSelinux = true
-    },
-  },
+  flag('--gen-hash', 'genHash', 'name each instance by the md5 of its name'),
+  flag('--require-selinux', 'requireSelinux', 'refuse the session where SELinux is off'),
   {
     name: '--use-current-context',
     help: "for level and context, the SELinux context of the service in place of the session's",
@@ -93,20 +91,16 @@ export const PAM_OPTIONS: readonly Option[] = [
     help: "for level and context, the user's default SELinux context in place of the session's",
     apply: (options) => setContexts(options, 'default'),
   },
-  {
-    name: '--ignore-config-error',
-    help: 'where no last good configuration is kept, leave out the lines that cannot be used',
-    apply: (options) => {
-      options.ignoreConfigError = true
-    },
-  },
-  {
-    name: '--ignore-instance-parent-mode',
-    help: 'use an instance parent whatever its mode and owner',
-    apply: (options) => {
-      options.ignoreParentMode = true
-    },
-  },
+  flag(
+    '--ignore-config-error',
+    'ignoreConfigError',
+    'where no last good configuration is kept, leave out the lines that cannot be used',
+  ),
+  flag(
+    '--ignore-instance-parent-mode',
+    'ignoreParentMode',
+    'use an instance parent whatever its mode and owner',
+  ),
   { name: '--mount-private', help: 'accepted for pam_namespace, and always so', apply: () => {} },
   { name: '--unmount-on-close', help: 'accepted for pam_namespace, and not needed', apply: () => {} },
   {
@@ -118,13 +112,7 @@ export const PAM_OPTIONS: readonly Option[] = [
       options.target = Number(value)
     },
   },
-  {
-    name: '--debug',
-    help: 'log every kernel call to syslog',
-    apply: (options) => {
-      options.debug = true
-    },
-  },
+  flag('--debug', 'debug', 'log every kernel call to syslog'),
 ]
 
 /** @throws {UsageError} naming the option, and those there are */

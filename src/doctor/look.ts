@@ -4,7 +4,7 @@
  */
 
 import { isThere } from '../ns/initscript.js'
-import { instanceFaults, octal, parentFaults, type Template } from '../ns/instance.js'
+import { instanceFaults, parentFaults, type Template } from '../ns/instance.js'
 import { openLive } from '../ns/join.js'
 import { type BindStep, type Plan, planKey, type Step } from '../ns/plan.js'
 import { openSafe } from '../ns/safepath.js'
@@ -142,12 +142,6 @@ function fact(find: () => Fact): Fact {
 
 function isDenied(error: SyscallError): boolean {
   return ['EACCES', 'EPERM'].includes(error.code)
-}
-
-/** `1777 root:root`, and `0700 5001:5001`. */
-export function describeOwner({ mode, uid, gid }: { mode: number; uid: number; gid: number }): string {
-  const name = (id: number) => (id === 0 ? 'root' : `${id}`)
-  return `${octal(mode)} ${name(uid)}:${name(gid)}`
 }
 
 /** The live session that one with this plan would join. 'unknown': only root sees them. */

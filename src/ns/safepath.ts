@@ -12,7 +12,7 @@ import { openat2, readlinkFd } from '../sys/path.js'
 import { type Stat, statx } from '../sys/stat.js'
 
 const DIRECTORY = O.O_PATH | O.O_DIRECTORY
-const MAX_SYMLINKS = 40 // path_resolution(7)
+export const MAX_SYMLINKS = 40 // path_resolution(7)
 
 /**
  * Opens the directory `unsafePath`, absolute, with O_PATH.
@@ -72,7 +72,9 @@ function walk(unsafePath: string): Fd {
   }
 }
 
-const components = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
+/** The names on a path, without those that mean where one is already. */
+export const components = (path: string): string[] =>
+  path.split('/').filter((name) => name !== '' && name !== '.')
 
 /** Nobody but root can put a name into this directory. Sticky directories do not count: anyone can add to those. */
 function isSafe(stat: Stat): boolean {

@@ -4,6 +4,7 @@
  * root's and writable by root alone.
  */
 import { readdirSync } from 'node:fs'
+import { components, MAX_SYMLINKS } from '../ns/safepath.js'
 import { ignoring } from '../sys/call.js'
 import { UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
@@ -71,8 +72,6 @@ export function findHooks(directory: string): FoundHooks | null {
   return found
 }
 
-const MAX_SYMLINKS = 40 // path_resolution(7)
-
 /**
  * Follows `path`, absolute, and looks at each thing on the way.
  * @throws {UnsafePathError} one of them is not root's alone, or the last one is not a `wanted`
@@ -108,8 +107,6 @@ export function assertTrusted(path: string, wanted: FileType): Stat {
     at[Symbol.dispose]()
   }
 }
-
-const components = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
 
 /** A writable ACL entry shows in the group bits, which are its mask: acl(5). */
 function assertRootsAlone(file: Fd): Stat {

@@ -5,9 +5,6 @@ import { Fd } from './fd.js'
 import { flagNames, WAIT } from './flags.js'
 import { libc } from './koffi.js'
 
-export type Pid = number & { readonly brand: 'Pid' }
-export type Uid = number & { readonly brand: 'Uid' }
-
 const pidfdOpenCall = bind('pidfd_open', 'int', 'int')
 const pidfdGetfdCall = bind('pidfd_getfd', 'int', 'int', 'int')
 const pidfdSendSignalCall = bind('pidfd_send_signal', 'int', 'int', 'ptr', 'int')
