@@ -6,16 +6,13 @@ import { enterHost } from '../ns/enter.js'
 import { type Environment, systemNames } from '../session/request.js'
 import { readEndedJob } from '../slurm/epilog.js'
 import { escapeControls } from '../sys/call.js'
-import { UnsafePathError, UnsupportedError } from '../sys/errors.js'
+import { UnsafePathError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
 import { LOG, syslog } from '../sys/syslog.js'
 import { parseDuration } from './duration.js'
+import type { Io } from './io.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
-
-interface Io {
-  out(text: string): void
-  err(text: string): void
-}
+import { requireRoot } from './root.js'
 
 export interface ReapFlags {
   idle: string
@@ -95,9 +92,7 @@ function runOrUnusable<T>(fn: () => T): T {
 
 /** Into the host's namespace, as root; the rules that are in force. */
 function prepare(attempt: string, config: string | undefined) {
-  if (process.geteuid?.() !== 0) {
-    throw new UnsupportedError(attempt, `needs root, but runs as uid ${process.geteuid?.()}`)
-  }
+  requireRoot(attempt)
   requireKernel()
   process.umask(0o022)
   const session = configForSession({ names: systemNames, config })

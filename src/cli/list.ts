@@ -1,21 +1,15 @@
 /* polyns list: who has a session, and what each session has of its own. */
 import { isLive, readRecords, type SessionRecord } from '../session/registry.js'
 import { escapeControls } from '../sys/call.js'
-import { UnsupportedError } from '../sys/errors.js'
-
-interface Io {
-  out(text: string): void
-  color: boolean
-}
+import type { Io } from './io.js'
+import { requireRoot } from './root.js'
 
 /**
  * The JSON is stable: one object a session, live ones only.
  * @throws {UnsupportedError} only root may know who has a session
  */
 export function list(options: { json: boolean }, io: Io): void {
-  if (process.geteuid?.() !== 0) {
-    throw new UnsupportedError('listing the sessions', `needs root, but runs as uid ${process.geteuid?.()}`)
-  }
+  requireRoot('listing the sessions')
   const sessions = readRecords()
     .filter(isLive)
     .sort((a, b) => a.user.localeCompare(b.user) || a.opened.localeCompare(b.opened))
