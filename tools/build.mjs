@@ -1,4 +1,5 @@
-// Bundles the program to dist/polyns.cjs, and the part that logins need to dist/pam.cjs, and compiles both ahead.
+// Bundles the program to dist/polyns.cjs, the part that logins need to dist/pam.cjs, and the thread that helps to remove
+// trees to dist/assistant.cjs, and compiles them ahead.
 // koffi stays outside: its native part cannot be bundled.
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -10,9 +11,10 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 mkdirSync('dist', { recursive: true })
 await bundle('src/cli/main.ts', 'polyns')
 await bundle('src/cli/login.ts', 'pam')
+await bundle('src/cleanup/assistant-thread.ts', 'assistant', { cache: false }) // a thread has no way to use one
 copyFileSync('tools/start.cjs', 'dist/start.cjs')
 
-async function bundle(entry, name) {
+async function bundle(entry, name, { cache } = { cache: true }) {
   const { outputFiles } = await build({
     entryPoints: [entry],
     write: false,
@@ -32,7 +34,8 @@ async function bundle(entry, name) {
   const id = createHash('sha256').update(contents).digest('hex')
   const source = `${text}//${id}\n`
   writeFileSync(`dist/${name}.cjs`, source)
-  writeFileSync(`dist/${name}.cache`, Buffer.concat([Buffer.from(id), compile(source, `${name}.cjs`)]))
+  if (cache)
+    writeFileSync(`dist/${name}.cache`, Buffer.concat([Buffer.from(id), compile(source, `${name}.cjs`)]))
 }
 
 // With --no-lazy V8 compiles all functions and not only those that run; the flag must be off again when the code is kept,

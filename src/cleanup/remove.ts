@@ -2,7 +2,7 @@
  * Removes a tree that its owner may fight for. Everything is relative to open directories; no link is followed and no mount
  * crossed; what cannot be removed is reported and the rest still goes. A directory too deep to hold all its parents open is
  * moved up to the top first, so the number of descriptors is bounded at any depth. What was added or exchanged meanwhile is
- * the next pass's, and the number of passes is bounded too.
+ * the next pass's, and the number of passes is bounded too. A large tree is cleared from both ends: see assistant.ts.
  */
 import { errnoName, escapeControls } from '../sys/call.js'
 import { DirectoryReader, rmdirEntry } from '../sys/directory.js'
@@ -11,12 +11,14 @@ import type { Fd } from '../sys/fd.js'
 import { O, RESOLVE } from '../sys/flags.js'
 import { openat2, renameat2 } from '../sys/path.js'
 import { randomHex } from '../sys/process.js'
+import { type Assistant, startAssistant } from './assistant.js'
 
 const MAX_DEPTH = 32 // descriptors held, besides a few
 const MAX_PASSES = 100
 const MAX_LIFTED = 10_000
 const MAX_REPORTED = 100
 const ENTRIES_PER_LOOK = 64 // at the clock
+const ASSIST_FROM = 160 * ENTRIES_PER_LOOK // a thread takes the time of about so many to start
 // Who adds as fast as we remove gives a few entries at each read, and no read is the last one.
 const SHORT_BYTES = 1024
 const MAX_SHORT = 16
@@ -47,11 +49,26 @@ export interface Removal {
 export function removeTree(parent: Fd, name: string, options: { deadline: number }): Removal {
   const bytes = Buffer.from(name)
   using top = openDirectory(parent, bytes)
-  return new Remover(top, options.deadline).run(parent, bytes)
+  return new Remover(top, options).run(parent, bytes)
+}
+
+/**
+ * One pass through the open directory `top`, from its end to its beginning, until there is nothing left to find or `isOver`.
+ * @returns how many entries it has removed
+ */
+export function clearBackwards(top: Fd, options: { deadline: number; isOver: () => boolean }): number {
+  return new Remover(top, { ...options, backwards: true }).assist()
+}
+
+interface Options {
+  deadline: number
+  backwards?: boolean
+  isOver?: () => boolean
 }
 
 class Remover {
-  readonly #reader = new DirectoryReader()
+  readonly #reader: DirectoryReader
+  #assistant: Assistant | null = null
   /** Names of what was moved up to the top in this pass. */
   readonly #lifted: Buffer[] = []
   readonly #left = new Map<string, { path: string; code: string }>()
@@ -63,16 +80,36 @@ class Remover {
 
   constructor(
     private readonly top: Fd,
-    private readonly deadline: number,
-  ) {}
+    private readonly options: Options,
+  ) {
+    this.#reader = new DirectoryReader(options.backwards)
+  }
 
   run(parent: Fd, name: Buffer): Removal {
+    try {
+      this.#passes(parent, name)
+    } finally {
+      this.#removed += this.#assistant?.stop() ?? 0
+    }
+    return { removed: this.#removed, left: [...this.#left.values()], complete: this.#complete }
+  }
+
+  assist(): number {
+    try {
+      this.#empty(this.top, 0)
+      this.#clearLifted(this.top)
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error // the other thread has removed `top` itself
+    }
+    return this.#removed
+  }
+
+  #passes(parent: Fd, name: Buffer): void {
     for (let pass = 0; pass < MAX_PASSES; pass++) {
       this.#left.clear()
       this.#changed = false
       if (this.#clear(parent, name, 0) || !this.#changed || !this.#complete) break
     }
-    return { removed: this.#removed, left: [...this.#left.values()], complete: this.#complete }
   }
 
   /** Empties the directory `name` and removes it. @returns whether it is gone */
@@ -143,7 +180,11 @@ class Remover {
   }
 
   #isTimeOver(): boolean {
-    if (this.#looks++ % ENTRIES_PER_LOOK === 0 && Date.now() >= this.deadline) this.#complete = false
+    const entry = this.#looks++
+    if (entry % ENTRIES_PER_LOOK !== 0) return !this.#complete
+    const { deadline, isOver, backwards } = this.options
+    if (Date.now() >= deadline || isOver?.() === true) this.#complete = false
+    if (entry === ASSIST_FROM && backwards !== true) this.#assistant = startAssistant(this.top, deadline)
     return !this.#complete
   }
 

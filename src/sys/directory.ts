@@ -20,6 +20,7 @@ const DOT = 0x2e
 /**
  * getdents64(2), a buffer of entries at a time and a cursor on one of them:
  * `while (reader.read(dir)) while (reader.next()) ... reader.name()`. Every `read` uses the buffer again.
+ * With `backwards` the entries of each buffer come from the last to the first.
  */
 export class DirectoryReader {
   readonly #buffer = Buffer.allocUnsafeSlow(65536)
@@ -27,6 +28,10 @@ export class DirectoryReader {
   #end = 0
   #next = 0
   #entry = 0
+  /** Where the entries begin that are still to come, backwards only. */
+  readonly #before: number[] = []
+
+  constructor(private readonly backwards = false) {}
 
   /** Fetches the next entries; false at the end. @throws {SyscallError} ENOENT: the directory was removed. EIO */
   read(dir: Fd): boolean {
@@ -36,6 +41,7 @@ export class DirectoryReader {
       show: () => `${dir.number} (${quote(dir.label)})`,
       path: dir.label,
     })
+    if (this.backwards) this.#index()
     return this.#end > 0
   }
 
@@ -46,12 +52,12 @@ export class DirectoryReader {
 
   /** Goes on to the next entry that was read, `.` and `..` left out; false when there is none. */
   next(): boolean {
-    while (this.#next < this.#end) {
-      this.#entry = this.#next
-      this.#next += this.#buffer.readUInt16LE(this.#entry + RECLEN)
-      if (!this.#isDot()) return true
+    if (this.backwards) {
+      const entry = this.#before.pop()
+      if (entry !== undefined) this.#entry = entry
+      return entry !== undefined
     }
-    return false
+    return this.#forward()
   }
 
   /** By d_type; a file system that does not tell gives false, and {@link unlink} then says EISDIR. */
@@ -68,6 +74,20 @@ export class DirectoryReader {
   /** unlinkat(2) of the entry, which is in `dir`. @returns 0 or -errno: a million results are not worth a million exceptions */
   unlink(dir: Fd): number {
     return unlinkatCall(dir.number, this.#address + BigInt(this.#entry + NAME), 0)
+  }
+
+  #forward(): boolean {
+    while (this.#next < this.#end) {
+      this.#entry = this.#next
+      this.#next += this.#buffer.readUInt16LE(this.#entry + RECLEN)
+      if (!this.#isDot()) return true
+    }
+    return false
+  }
+
+  #index(): void {
+    this.#before.length = 0
+    while (this.#forward()) this.#before.push(this.#entry)
   }
 
   #isDot(): boolean {

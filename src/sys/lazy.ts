@@ -8,6 +8,11 @@ export function childProcess(): typeof import('node:child_process') {
   return load('node:child_process') as typeof import('node:child_process')
 }
 
+/** node:worker_threads, 2 ms. */
+export function workerThreads(): typeof import('node:worker_threads') {
+  return load('node:worker_threads') as typeof import('node:worker_threads')
+}
+
 /** Hex digest for names that are too long for a directory, as pam_namespace makes it. node:crypto, 2 ms. */
 export function md5(text: string): string {
   const { createHash } = load('node:crypto') as typeof import('node:crypto')

@@ -43,7 +43,7 @@ export class Shell {
   /** Logs out, and waits until sshd has closed the session. */
   async close(): Promise<void> {
     this.running.child.stdin?.end()
-    if (!(await within(10_000, this.running.exited))) throw new Error('the shell does not end')
+    if (!(await within(30_000, this.running.exited))) throw new Error('the shell does not end')
     for (let i = 0; i < 500 && this.box.processes().some((p) => p.hostPid === this.monitor); i++) {
       await new Promise((r) => setTimeout(r, 10))
     }
