@@ -5,11 +5,11 @@
  */
 import type { SessionMount } from '../ns/build.js'
 import { enterHost } from '../ns/enter.js'
-import { lockUser } from '../session/lock.js'
+import { lockUser, tryLockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
 import { waitFor } from '../sys/sleep.js'
 import { type Aside, removeAside, setAside } from './instance.js'
-import { holdersOf, scanProcesses } from './processes.js'
+import { holdersOf, type Processes, scanProcesses } from './processes.js'
 
 /** sshd closes the session while its own child is still on the way out. */
 const PATIENCE_MS = 1000
@@ -23,25 +23,33 @@ export interface Swept {
   left: { path: string; why: string }[]
 }
 
+export interface SweepOptions {
+  /** How long to wait for the last processes. */
+  patienceMs: number
+  /** How long the deletion may take. */
+  budgetMs: number
+  /** False: leave it for the next time when a session of his is just being opened or closed. */
+  waitForLock: boolean
+}
+
+const AT_CLOSE: SweepOptions = { patienceMs: PATIENCE_MS, budgetMs: BUDGET_MS, waitForLock: true }
+
 /**
  * Removes the directories of the ended sessions of `uid`. Moves this process into the host's namespace.
  * @param besides the pids that do not count as use: the application that closes the session, and this process
  */
-export function sweepEnded(
-  uid: number,
-  besides: readonly number[],
-  options = { patienceMs: PATIENCE_MS },
-): Swept {
+export function sweepEnded(uid: number, besides: readonly number[], options = AT_CLOSE): Swept {
   const swept: Swept = { removed: [], left: [] }
   if (endedRecords(uid).length === 0) return swept
   enterHost()
-  let asides: { aside: Aside; path: string }[] = []
+  let taken: Taken = { asides: [], left: [] }
   waitFor(options.patienceMs, POLL_MS, () => {
-    asides = takeUnused(uid, besides, swept)
-    return asides.length > 0 || endedRecords(uid).length === 0
+    taken = takeUnused(uid, besides, options)
+    return taken.asides.length > 0 || endedRecords(uid).length === 0
   })
-  const deadline = Date.now() + BUDGET_MS
-  for (const { aside, path } of asides) {
+  swept.left.push(...taken.left)
+  const deadline = Date.now() + options.budgetMs
+  for (const { aside, path } of taken.asides) {
     using held = aside
     const { complete, left } = removeAside(held, deadline)
     if (complete && left.length === 0) swept.removed.push(path)
@@ -54,24 +62,36 @@ export function sweepEnded(
   return swept
 }
 
+interface Taken extends Pick<Swept, 'left'> {
+  asides: { aside: Aside; path: string }[]
+}
+
 /** Under the user's lock, so that no session of his begins meanwhile: renames aside what nobody uses, and drops the records. */
-function takeUnused(uid: number, besides: readonly number[], swept: Swept): { aside: Aside; path: string }[] {
-  using _lock = lockUser(uid)
+function takeUnused(uid: number, besides: readonly number[], { waitForLock }: SweepOptions): Taken {
+  const taken: Taken = { asides: [], left: [] }
+  using lock = waitForLock ? lockUser(uid) : tryLockUser(uid)
+  if (lock === null) return taken
   const live = readRecords(uid).filter((record) => isLive(record) && record.ended === undefined)
-  return endedRecords(uid).flatMap((record) => {
+  const processes = scanProcesses(new Set(besides))
+  for (const record of endedRecords(uid)) {
     const own = ownDirectories(record)
-    if (own.some((mount) => isInUse(mount, live, besides))) return []
-    removeRecord(record)
-    return own.flatMap((mount) => {
-      try {
-        const aside = setAside(mount)
-        return aside === null ? [] : [{ aside, path: mount.instance }]
-      } catch (error) {
-        swept.left.push({ path: mount.instance, why: error instanceof Error ? error.message : String(error) })
-        return []
-      }
-    })
-  })
+    if (own.some((mount) => isInUse(mount, live, processes))) continue
+    // The record goes last: without it nobody would ever find what is still there.
+    if (own.map((mount) => take(mount, taken)).every(Boolean)) removeRecord(record)
+  }
+  return taken
+}
+
+/** @returns whether it is out of the way */
+function take(mount: OwnDirectory, { asides, left }: Taken): boolean {
+  try {
+    const aside = setAside(mount)
+    if (aside !== null) asides.push({ aside, path: mount.instance })
+    return true
+  } catch (error) {
+    left.push({ path: mount.instance, why: error instanceof Error ? error.message : String(error) })
+    return false
+  }
 }
 
 function endedRecords(uid: number): SessionRecord[] {
@@ -84,10 +104,9 @@ function ownDirectories(record: SessionRecord): OwnDirectory[] {
   return record.mounts.filter((mount): mount is OwnDirectory => mount.fresh && mount.instance !== null)
 }
 
-function isInUse(mount: OwnDirectory, live: readonly SessionRecord[], besides: readonly number[]): boolean {
+function isInUse(mount: OwnDirectory, live: readonly SessionRecord[], processes: Processes): boolean {
   return (
     live.some((record) => record.mounts.some(({ instance }) => instance === mount.instance)) ||
-    holdersOf(mount.instance.slice(mount.instance.lastIndexOf('/') + 1), scanProcesses(new Set(besides)))
-      .length > 0
+    holdersOf(mount.instance.slice(mount.instance.lastIndexOf('/') + 1), processes).length > 0
   )
 }

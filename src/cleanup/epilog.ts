@@ -35,6 +35,8 @@ export interface EpilogResult {
   left: { path: string; why: string }[]
   /** Processes that were ended. */
   ended: number[]
+  /** Files and directories deleted. */
+  entries: number
   complete: boolean
 }
 
@@ -42,8 +44,8 @@ const POLL_MS = 50
 
 /** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone: the node is unusable */
 export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
-  const result: EpilogResult = { removed: [], kept: [], left: [], ended: [], complete: true }
-  if (!options.dryRun) sweepSessions(job, result)
+  const result: EpilogResult = { removed: [], kept: [], left: [], ended: [], entries: 0, complete: true }
+  if (!options.dryRun) sweepSessions(job, options, result)
   const { instances } = takeInventory(options.rules, options.names)
   const his = instances.filter(({ user }) => user === job.user)
   const ofJob = his.filter((found) => found.job === job.id)
@@ -62,7 +64,8 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   const deadline = Date.now() + options.budgetMs
   for (const aside of asides) {
     using held = aside
-    const { left, complete } = removeAside(held, deadline)
+    const { left, complete, removed } = removeAside(held, deadline)
+    result.entries += removed
     result.left.push(...left.map(({ path, code }) => ({ path, why: code })))
     result.complete &&= complete
   }
@@ -70,9 +73,9 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
 }
 
 /** Slurm's last signals to a step may have ended the helper that was to close its session. */
-function sweepSessions({ uid }: EndedJob, result: EpilogResult): void {
+function sweepSessions({ uid }: EndedJob, { budgetMs }: EpilogOptions, result: EpilogResult): void {
   ensureRunDirectories()
-  const { removed, left } = sweepEnded(uid, [process.pid], { patienceMs: 0 })
+  const { removed, left } = sweepEnded(uid, [process.pid], { patienceMs: 0, budgetMs, waitForLock: true })
   result.removed.push(...removed)
   result.left.push(...left)
 }

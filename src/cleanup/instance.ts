@@ -6,10 +6,10 @@ import { parentFaults } from '../ns/instance.js'
 import { openSafe } from '../ns/safepath.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
-import { RENAME } from '../sys/flags.js'
-import { renameat2 } from '../sys/path.js'
+import { O, RENAME, RESOLVE } from '../sys/flags.js'
+import { openat2, renameat2 } from '../sys/path.js'
 import { randomHex } from '../sys/process.js'
-import { sameFile, statx } from '../sys/stat.js'
+import { type Stat, sameFile, statx } from '../sys/stat.js'
 import { type Removal, removeTree } from './remove.js'
 
 /** How a directory is called that only waits for its deletion. The dot keeps it apart from every user name. */
@@ -29,6 +29,16 @@ export interface Instance {
 }
 
 /**
+ * What is under `name` itself, never what is mounted on it: a file system's server may hang, and we with it.
+ * @throws {SyscallError} ENOENT. EXDEV: something is mounted there
+ */
+export function statEntry(parent: Fd, name: string): Stat {
+  const beneath = RESOLVE.RESOLVE_NO_XDEV | RESOLVE.RESOLVE_NO_SYMLINKS
+  using entry = openat2(parent, name, O.O_PATH | O.O_NOFOLLOW, beneath)
+  return statx(entry)
+}
+
+/**
  * Renames the instance aside. Called in the host's namespace with the user's lock held.
  * @returns null when it is gone, or another directory bears the name by now
  * @throws {UnsafePathError} the parent is not root's alone: whatever is in there, root must not delete it
@@ -41,7 +51,7 @@ export function setAside({ instance, dev, ino }: Instance): Aside | null {
     const faults = parentFaults(parent)
     if (faults.length > 0) throw new UnsafePathError(parent.label, faults.join(', '))
     const aside = `${REAPED}${randomHex(8)}`
-    if (!sameFile(statx(parent, name), { dev, ino: BigInt(ino) })) {
+    if (!sameFile(statEntry(parent, name), { dev, ino: BigInt(ino) })) {
       parent[Symbol.dispose]()
       return null
     }
@@ -54,7 +64,15 @@ export function setAside({ instance, dev, ino }: Instance): Aside | null {
   }
 }
 
-/** Deletes what was set aside, up to `deadline`. */
-export function removeAside({ parent, name }: Aside, deadline: number): Removal {
-  return removeTree(parent, name, { deadline })
+/** Deletes what was set aside, up to `deadline`. Never throws for what stands in the way: the next one is to have its turn. */
+export function removeAside({ parent, name }: Pick<Aside, 'parent' | 'name'>, deadline: number): Removal {
+  try {
+    return removeTree(parent, name, { deadline })
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    // A reap takes up whatever lies aside, and may be faster than who has put it there.
+    const isGone = error.code === 'ENOENT'
+    const left = isGone ? [] : [{ path: `${parent.label}/${name}`, code: error.code }]
+    return { removed: 0, left, complete: true }
+  }
 }

@@ -6,11 +6,10 @@ import { readdirSync, statSync } from 'node:fs'
 import type { Names, Rule } from '../config/index.js'
 import { parentFaults, UNFINISHED } from '../ns/instance.js'
 import { openSafe } from '../ns/safepath.js'
-import { ignoring } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
-import { type Stat, statx } from '../sys/stat.js'
-import { type Instance, REAPED } from './instance.js'
+import type { Stat } from '../sys/stat.js'
+import { type Instance, REAPED, statEntry } from './instance.js'
 
 export interface FoundInstance extends Instance {
   name: string
@@ -18,6 +17,13 @@ export interface FoundInstance extends Instance {
   uid: number
   /** The SLURM job it is for; null: all of the user's sessions, or one. */
   job: string | null
+}
+
+/** What was one session's only. */
+export interface SessionDirectory extends Instance {
+  name: string
+  /** Whose next session might bear the same name; null: names are random. */
+  uid: number | null
 }
 
 export interface Leftover {
@@ -31,13 +37,16 @@ export interface Inventory {
   leftovers: Leftover[]
   /** What stays because it cannot be judged. */
   unknown: { path: string; why: string }[]
+  /** Those of `unknown` that go with a session, and are old enough for it to have been recorded. */
+  ofSessions: SessionDirectory[]
 }
 
 const YOUNG_MS = 600_000 // somebody may be at work on it
+const OF_TMPDIR = /^[0-9a-f]{8}$/ // ns/instance.ts, makeFreshDirectory
 
 /** @throws {UnsafePathError} a parent is not root's alone: logins are refused on this machine, and root must not delete there */
 export function takeInventory(rules: readonly Rule[], names: Names): Inventory {
-  const inventory: Inventory = { instances: [], leftovers: [], unknown: [] }
+  const inventory: Inventory = { instances: [], leftovers: [], unknown: [], ofSessions: [] }
   const seen = new Set<string>()
   for (const { parent, base, method } of places(rules)) {
     const dir = openParent(parent)
@@ -72,36 +81,43 @@ function judge(
   names: Names,
   inventory: Inventory,
 ): void {
-  if (method !== 'user') {
-    const why =
-      method === 'tmpdir' ? 'it goes with its session' : `instances of method ${method} are not judged`
-    inventory.unknown.push({ path, why })
+  if (method !== 'user' && method !== 'tmpdir') {
+    inventory.unknown.push({ path, why: `instances of method ${method} are not judged` })
     return
   }
-  const [, login, suffix] = /^(.+?)(\.(?:job\d+|session[acp]?\d[\d_]*))?$/.exec(rest) ?? []
-  const user = login === undefined ? null : names.userByName(login)
   const stat = ifThere(parent, name)
   if (stat === null) return
+  if (stat === 'mount') {
+    inventory.unknown.push({ path, why: 'something is mounted on it' })
+    return
+  }
+  const instance = { instance: path, dev: stat.dev, ino: `${stat.ino}`, name }
+  const [, login, suffix] = /^(.+?)(\.(?:job\d+|session[acp]?\d[\d_]*))?$/.exec(rest) ?? []
+  const user = login === undefined ? null : names.userByName(login)
   if (stat.type !== 'directory') inventory.unknown.push({ path, why: `it is a ${stat.type}` })
-  else if (user === null) inventory.unknown.push({ path, why: `no user is called '${login ?? rest}'` })
-  else if (suffix?.startsWith('.session')) inventory.unknown.push({ path, why: 'it goes with its session' })
-  else {
+  else if (method === 'tmpdir') {
+    inventory.unknown.push({ path, why: 'it goes with its session' })
+    const isOurs = user === null && OF_TMPDIR.test(rest)
+    if (isOurs && !isYoung(parent, name)) inventory.ofSessions.push({ ...instance, uid: null })
+  } else if (user === null) inventory.unknown.push({ path, why: `no user is called '${login ?? rest}'` })
+  else if (suffix?.startsWith('.session')) {
+    inventory.unknown.push({ path, why: 'it goes with its session' })
+    if (!isYoung(parent, name)) inventory.ofSessions.push({ ...instance, uid: user.uid })
+  } else {
     const job = suffix === undefined ? null : suffix.slice('.job'.length)
-    inventory.instances.push({
-      instance: path,
-      dev: stat.dev,
-      ino: `${stat.ino}`,
-      name,
-      user: login ?? '',
-      uid: user.uid,
-      job,
-    })
+    inventory.instances.push({ ...instance, user: login ?? '', uid: user.uid, job })
   }
 }
 
 /** null: another epilog or reap has just renamed it aside. */
-function ifThere(parent: Fd, name: string): Stat | null {
-  return ignoring(['ENOENT'], 'somebody else was faster', () => statx(parent, name)) ?? null
+function ifThere(parent: Fd, name: string): Stat | 'mount' | null {
+  try {
+    return statEntry(parent, name)
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === 'ENOENT') return null
+    if (error instanceof SyscallError && error.code === 'EXDEV') return 'mount'
+    throw error
+  }
 }
 
 /** The parents that are the same for every user, with how the names in them begin. */

@@ -9,9 +9,12 @@ import { parseMountinfo } from '../mountinfo/parse.js'
 export interface Processes {
   /** Every uid that some process has as real, effective, saved or file-system uid, with those processes. */
   pidsOf: ReadonlyMap<number, readonly number[]>
-  /** One process of each mount namespace, by the namespace's link. */
-  namespaces: ReadonlyMap<string, number>
+  /** The processes in each mount namespace, by the namespace's link. */
+  namespaces: ReadonlyMap<string, readonly number[]>
 }
+
+/** How often all are listed; where nothing begins meanwhile, twice. */
+const MAX_LISTINGS = 5
 
 const buffer = Buffer.allocUnsafe(4096)
 const UID_LINE = Buffer.from('\nUid:')
@@ -19,19 +22,27 @@ const UID_LINE = Buffer.from('\nUid:')
 /** @param without pids that do not count: the helper itself, and who called it */
 export function scanProcesses(without: ReadonlySet<number> = new Set()): Processes {
   const pidsOf = new Map<number, number[]>()
-  const namespaces = new Map<string, number>()
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || without.has(pid)) continue
-    for (const uid of uidsOf(name)) {
-      const pids = pidsOf.get(uid)
-      if (pids === undefined) pidsOf.set(uid, [pid])
-      else pids.push(pid)
+  const namespaces = new Map<string, number[]>()
+  const known = new Set(without)
+  // Who lives on in a child only, and ends between being listed and being read, is found in that child.
+  for (let i = 0; i < MAX_LISTINGS; i++) {
+    const fresh = readdirSync('/proc').filter((name) => /^\d/.test(name) && !known.has(Number(name)))
+    if (fresh.length === 0) break
+    for (const name of fresh) {
+      const pid = Number(name)
+      known.add(pid)
+      for (const uid of uidsOf(name)) add(pidsOf, uid, pid)
+      const link = namespaceOf(name)
+      if (link !== null) add(namespaces, link, pid)
     }
-    const link = namespaceOf(name)
-    if (link !== null && !namespaces.has(link)) namespaces.set(link, pid)
   }
   return { pidsOf, namespaces }
+}
+
+function add<K>(map: Map<K, number[]>, key: K, pid: number): void {
+  const pids = map.get(key)
+  if (pids === undefined) map.set(key, [pid])
+  else pids.push(pid)
 }
 
 /** The four uids, each once; none for a process that has ended. */
@@ -81,15 +92,27 @@ function namespaceOf(pid: string): string | null {
  */
 export function holdersOf(name: string, { namespaces }: Processes): number[] {
   const own = readlinkSync('/proc/thread-self/ns/mnt')
-  return [...namespaces].filter(([link, pid]) => link !== own && holds(pid, `/${name}`)).map(([, pid]) => pid)
+  return [...namespaces].flatMap(([link, pids]) =>
+    link === own ? [] : (holderAmong(pids, `/${name}`) ?? []),
+  )
 }
 
-function holds(pid: number, tail: string): boolean {
+/** The first who is still there answers for all: they see the same. */
+function holderAmong(pids: readonly number[], tail: string): number | undefined {
+  for (const pid of pids) {
+    const held = holds(pid, tail)
+    if (held !== null) return held ? pid : undefined
+  }
+  return undefined
+}
+
+/** null: it has ended. */
+function holds(pid: number, tail: string): boolean | null {
   try {
     return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')).some(({ root }) =>
       root.endsWith(tail),
     )
   } catch (error) {
-    return !['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')
+    return ['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '') ? null : true
   }
 }

@@ -9,14 +9,13 @@ import { ensureRunDirectories, RUN_DIRECTORY } from '../ns/rundir.js'
 import { openSafe } from '../ns/safepath.js'
 import { tryLockUser } from '../session/lock.js'
 import { readRecords } from '../session/registry.js'
-import { SyscallError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { readSubordinate, whyAlive } from './alive.js'
 import { sweepEnded } from './ended.js'
-import { type Aside, setAside } from './instance.js'
+import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, type Leftover, takeInventory } from './instances.js'
+import { findOrphans, setOrphanAside } from './orphans.js'
 import { scanProcesses } from './processes.js'
-import { removeTree } from './remove.js'
 
 export interface ReapOptions {
   rules: readonly Rule[]
@@ -34,6 +33,8 @@ export interface Reaped {
   kept: { path: string; user: string | null; why: string }[]
   /** What could not be deleted, and why. */
   left: { path: string; why: string }[]
+  /** Files and directories deleted. */
+  entries: number
   /** False: the budget was reached, and the next run goes on. */
   complete: boolean
 }
@@ -41,31 +42,36 @@ export interface Reaped {
 /** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone */
 export function reap(options: ReapOptions): Reaped {
   const deadline = Date.now() + options.budgetMs
-  const reaped: Reaped = { removed: [], kept: [], left: [], complete: true }
+  const reaped: Reaped = { removed: [], kept: [], left: [], entries: 0, complete: true }
   if (!options.dryRun) {
     ensureRunDirectories()
-    sweepAllEnded(reaped)
+    sweepAllEnded(deadline, reaped)
   }
-  const { instances, leftovers, unknown } = takeInventory(options.rules, options.names)
-  reaped.kept.push(...unknown.map(({ path, why }) => ({ path, user: null, why })))
+  const { instances, leftovers, unknown, ofSessions } = takeInventory(options.rules, options.names)
+  const orphans = findOrphans(ofSessions)
+  const kept = unknown.filter(({ path }) => !orphans.some(({ instance }) => instance === path))
+  reaped.kept.push(...kept.map(({ path, why }) => ({ path, user: null, why })))
   const gone = idleLongEnough(findGone(instances, reaped), options, reaped)
   if (options.dryRun) {
     reaped.removed.push(...gone.map(({ instance, user }) => ({ path: instance, user })))
+    reaped.removed.push(...orphans.map(({ instance }) => ({ path: instance, user: null })))
     reaped.removed.push(...leftovers.map(({ parent, name }) => ({ path: `${parent}/${name}`, user: null })))
     return reaped
   }
-  const asides = takeAway(gone, reaped)
-  deleteAll(
-    [...asides, ...leftovers.map(({ parent, name }) => ({ parent, name, path: `${parent}/${name}` }))],
-    deadline,
-    reaped,
-  )
+  const asides = [
+    ...takeAway(gone, reaped),
+    ...orphans.flatMap((found) => put(found.instance, null, () => setOrphanAside(found), reaped)),
+  ]
+  deleteAll([...asides, ...leftovers], deadline, reaped)
   return reaped
 }
 
-function sweepAllEnded(reaped: Reaped): void {
+function sweepAllEnded(deadline: number, reaped: Reaped): void {
   for (const uid of new Set(readRecords().map((record) => record.uid))) {
-    const { removed, left } = sweepEnded(uid, [process.pid], { patienceMs: 0 })
+    const budgetMs = Math.max(deadline - Date.now(), 0)
+    // One login that hangs must not keep us from all the others.
+    const options = { patienceMs: 0, budgetMs, waitForLock: false }
+    const { removed, left } = sweepEnded(uid, [process.pid], options)
     reaped.removed.push(...removed.map((path) => ({ path, user: null })))
     reaped.left.push(...left)
   }
@@ -87,9 +93,8 @@ function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundIns
 }
 
 /** Locks every user concerned, looks again, and renames aside what is still nobody's. */
-function takeAway(gone: readonly FoundInstance[], reaped: Reaped): (Leftover & { path: string })[] {
+function takeAway(gone: readonly FoundInstance[], reaped: Reaped): Leftover[] {
   const locks = new Map<number, Fd>()
-  const asides: (Leftover & { path: string })[] = []
   try {
     for (const { uid } of gone) {
       const lock = locks.has(uid) ? null : tryLockUser(uid)
@@ -100,37 +105,34 @@ function takeAway(gone: readonly FoundInstance[], reaped: Reaped): (Leftover & {
       reaped.kept.push({ path: found.instance, user: found.user, why: 'a session is being opened or closed' })
       return false
     })
-    for (const found of locked.length === 0 ? [] : findGone(locked, reaped)) {
-      try {
-        const aside: Aside | null = setAside(found)
-        if (aside === null) continue
-        using held = aside
-        asides.push({ parent: held.parent.label, name: held.name, path: found.instance })
-        reaped.removed.push({ path: found.instance, user: found.user })
-      } catch (error) {
-        reaped.left.push({
-          path: found.instance,
-          why: error instanceof Error ? error.message : String(error),
-        })
-      }
-    }
+    const still = locked.length === 0 ? [] : findGone(locked, reaped)
+    return still.flatMap((found) => put(found.instance, found.user, () => setAside(found), reaped))
   } finally {
     for (const lock of locks.values()) lock[Symbol.dispose]()
   }
-  return asides
 }
 
-function deleteAll(all: readonly (Leftover & { path: string })[], deadline: number, reaped: Reaped): void {
+/** Notes what became of one. Its parent is opened again for the deletion: there may be more of them than descriptors. */
+function put(path: string, user: string | null, setAside: () => Aside | null, reaped: Reaped): Leftover[] {
+  try {
+    const aside = setAside()
+    if (aside === null) return []
+    using held = aside
+    reaped.removed.push({ path, user })
+    return [{ parent: held.parent.label, name: held.name }]
+  } catch (error) {
+    reaped.left.push({ path, why: error instanceof Error ? error.message : String(error) })
+    return []
+  }
+}
+
+function deleteAll(all: readonly Leftover[], deadline: number, reaped: Reaped): void {
   for (const { parent, name } of all) {
-    try {
-      using dir = openSafe(parent)
-      const { left, complete } = removeTree(dir, name, { deadline })
-      reaped.left.push(...left.map(({ path, code }) => ({ path, why: code })))
-      reaped.complete &&= complete
-    } catch (error) {
-      // Another reaper was faster.
-      if (!(error instanceof SyscallError) || error.code !== 'ENOENT') throw error
-    }
+    using dir = openSafe(parent)
+    const { left, complete, removed } = removeAside({ parent: dir, name }, deadline)
+    reaped.entries += removed
+    reaped.left.push(...left.map(({ path, code }) => ({ path, why: code })))
+    reaped.complete &&= complete
   }
 }
 
