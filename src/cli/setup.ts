@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { errorsOf, formatProblem, loadConfig, type Names } from '../config/index.js'
 import { enterHost } from '../ns/enter.js'
 import { setUp, takeBack } from '../propagation/setup.js'
-import type { Step } from '../propagation/step.js'
+import type { Outcome, Step } from '../propagation/step.js'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import { explainRights, requireKernel } from '../sys/probe.js'
 import { EXIT } from './report.js'
@@ -25,7 +25,7 @@ export interface SetupIo {
 }
 
 /**
- * @returns the exit status: 0, or 3 with what is wrong with the configuration on stderr
+ * @returns the exit status: 0; 1 when an undo is blocked; 3 with what is wrong with the configuration on stderr
  * @throws what setUp and takeBack throw; {@link UnsupportedError} when the rights do not suffice
  */
 export function setup(flags: SetupFlags, io: SetupIo): number {
@@ -35,8 +35,9 @@ export function setup(flags: SetupFlags, io: SetupIo): number {
   try {
     enterHostFor(flags, io)
     if (flags.undo) {
-      print(takeBack(flags), 'nothing to undo: nothing has been set up since the boot', flags, io)
-      return EXIT.ok
+      const steps = takeBack(flags)
+      report(steps, flags, io)
+      return steps.some(({ outcome }) => outcome === 'blocked') ? EXIT.failed : EXIT.ok
     }
     const config = loadConfig({ names: io.names, config: file })
     const errors = errorsOf(config)
@@ -45,7 +46,7 @@ export function setup(flags: SetupFlags, io: SetupIo): number {
       io.err('polyns setup: nothing was changed\n')
       return EXIT.config
     }
-    print(setUp({ ...flags, config, share }), 'nothing to do: everything is set up', flags, io)
+    report(setUp({ ...flags, config, share }), flags, io)
     return EXIT.ok
   } catch (error) {
     throw explainRights('setting up the host', error)
@@ -70,16 +71,42 @@ function enterHostFor({ dryRun }: SetupFlags, io: SetupIo): void {
   }
 }
 
-const COLORS = { done: '\x1b[32m', would: '\x1b[36m', already: '\x1b[2m', skipped: '\x1b[33m' } as const
+const COLORS = {
+  done: '\x1b[32m',
+  would: '\x1b[36m',
+  already: '\x1b[2m',
+  skipped: '\x1b[33m',
+  blocked: '\x1b[31m',
+} as const
+
+function report(steps: readonly Step[], flags: SetupFlags, io: SetupIo): void {
+  print(steps, io)
+  const summary = summaryOf(steps, flags)
+  if (summary !== null) io.out(`${summary}\n`)
+}
 
 /** One line a step: what became of it, the command that it equals, and why. */
-function print(steps: readonly Step[], nothing: string, { dryRun }: SetupFlags, io: SetupIo): void {
+function print(steps: readonly Step[], io: SetupIo): void {
   const width = Math.max(...steps.map(({ command, note }) => (note === '' ? 0 : command.length)))
   for (const { outcome, command, note } of steps) {
     const word = outcome.padEnd(7)
     const shown = io.color ? `${COLORS[outcome]}${word}\x1b[0m` : word
     io.out(`${shown}  ${note === '' ? command : `${command.padEnd(width)}  # ${note}`}\n`)
   }
-  if (!steps.some(({ outcome }) => outcome === 'done' || outcome === 'would')) io.out(`${nothing}\n`)
-  else if (dryRun) io.out('dry run: nothing was changed\n')
+}
+
+/** What the steps come to; null: they speak for themselves. */
+function summaryOf(steps: readonly Step[], { undo }: SetupFlags): string | null {
+  const has = (wanted: Outcome) => steps.some(({ outcome }) => outcome === wanted)
+  if (has('blocked'))
+    return "what is blocked stays as it is: unmount what lies on it, then run 'polyns setup --undo' again"
+  if (has('would')) return 'dry run: nothing was changed'
+  if (has('done')) return null
+  if (undo)
+    return steps.length === 0
+      ? 'nothing to undo: nothing has been set up since the boot'
+      : 'nothing is left to undo'
+  return has('skipped')
+    ? 'nothing to do: all but what is skipped is set up'
+    : 'nothing to do: everything is set up'
 }

@@ -6,6 +6,7 @@ import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Rule } from '../config/index.js'
 import { openSafe, openSafeParent } from '../ns/safepath.js'
+import { during } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { O } from '../sys/flags.js'
@@ -45,7 +46,7 @@ export function findPolydir(path: string): Place {
 
 /** @throws {UnsafePathError} a symbolic link, or no directory. {@link SyscallError} ENOENT */
 export function findShared(path: string): Place {
-  using dir = openDirectory(path)
+  using dir = during(`--share ${path}, which must be there`, () => openDirectory(path))
   return { path, real: realPath(dir), note: '' }
 }
 
@@ -68,7 +69,9 @@ export function findParent(path: string, missing: readonly string[]): ParentPlac
     const note = 'it is to be in a directory that is not there'
     return { path, real: null, note, isMissing: false, faults: [] }
   }
-  const { dir, name } = openSafeParent(path)
+  const { dir, name } = during(`the instance parent ${path} needs a directory to be made in`, () =>
+    openSafeParent(path),
+  )
   using above = dir
   requireTrusted(above)
   const real = join(realPath(above), name)

@@ -7,7 +7,7 @@
  */
 import type { Mount } from '../mountinfo/parse.js'
 import { type MountTable, propagationType } from '../mountinfo/table.js'
-import { UnsupportedError, UsageError } from '../sys/errors.js'
+import { UsageError } from '../sys/errors.js'
 import { command, type Outcome } from './step.js'
 
 /** A directory, by its name in the configuration and by the one without symbolic links. */
@@ -38,7 +38,7 @@ export interface MountStep {
 }
 
 /**
- * @throws {UnsupportedError} `/` is to be shared and is no mount point
+ * @param table one in which `/` is a mount point, unless that is to be kept
  * @throws {UsageError} a directory is to be private and shared
  */
 export function planMounts(table: MountTable, wishes: Wishes): MountStep[] {
@@ -48,22 +48,15 @@ export function planMounts(table: MountTable, wishes: Wishes): MountStep[] {
     ...outermostFirst(wishes.polydirs).map((place) => future.isolatePolydir(place)),
     ...outermostFirst(wishes.parents).map((place) => future.isolateParent(place)),
   ]
-  return [root, ...isolated, ...wishes.share.map((place) => future.share(place))]
+  return [root, ...isolated, ...outermostFirst(wishes.share).flatMap((place) => future.share(place))]
 }
 
 function planRoot(table: MountTable, keepRoot: boolean): MountStep {
-  const step = { kind: 'share', path: '/', bind: 'none', command: 'mount --make-rshared /' } as const
+  const step = shareStep('/')
   if (keepRoot) return { ...step, outcome: 'skipped', note: '--keep-root' }
   const root = table.at('/')
-  if (root === null) {
-    throw new UnsupportedError(
-      'making / shared',
-      '/ is not a mount point, as in a chroot or a container, so its propagation cannot be set; ' +
-        'run setup on the host, or leave / as it is with --keep-root',
-    )
-  }
-  const isShared = propagationType(root.propagation) === 'shared'
-  return { ...step, outcome: isShared ? 'already' : 'would', note: '' }
+  const isShared = root !== null && propagationType(root.propagation) === 'shared'
+  return { ...step, outcome: isShared ? 'already' : 'would' }
 }
 
 /** The table as it will be after the steps planned so far. */
@@ -72,6 +65,8 @@ class Future {
   readonly #isolated: string[] = []
   /** Those that get a bind for it. What is below is bound with them, and is private too. */
   readonly #bound: string[] = []
+  /** Those that get a bind in order to be shared. */
+  readonly #shared: string[] = []
 
   constructor(
     readonly table: MountTable,
@@ -86,27 +81,53 @@ class Future {
 
   /** A parent may be on any mount that is not shared: it need not have one of its own. */
   isolateParent(place: Place): MountStep {
-    const mount = place.real === null ? null : this.table.holding(place.real)
-    return this.#isolate(place, place.real !== null && !this.#willBeShared(place.real, mount))
+    const { real } = place
+    const mount = real === null ? null : this.table.holding(real)
+    const isPrivate = real !== null && (this.#isBound(real) || mount === null || !this.#willBeShared(mount))
+    return this.#isolate(place, isPrivate)
   }
 
-  share(place: Place): MountStep {
+  share(place: Place): MountStep[] {
     const { path, real } = place
-    const step = {
-      kind: 'share',
-      path,
-      bind: 'none',
-      command: command('mount', '--make-rshared', path),
-    } as const
-    if (real === null) return { ...step, outcome: 'skipped', note: place.note }
-    const isolated = this.#isolated.find((inner) => isAtOrBelow(inner, real))
-    if (isolated !== undefined) {
-      throw new UsageError(`--share ${path} would share ${isolated}, which the configuration makes private`)
+    if (real === null) return [{ ...shareStep(path), outcome: 'skipped', note: place.note }]
+    this.#requireShareable(path, real)
+    const top = this.table.at(real)
+    if (top !== null) return [this.#shareTree(path, top)]
+    const under = this.#sharedAbove(real)
+    if (under === null) {
+      this.#shared.push(real)
+      return [{ ...shareStep(path), ...this.#bind(place, 'shared'), outcome: 'would' }]
     }
-    const mount = this.table.at(real)
-    if (mount === null) return { ...step, ...this.#bind(place, 'shared'), outcome: 'would', note: '' }
-    const isDone = [mount, ...this.table.below(real)].every((m) => this.#willBeShared(m.mountPoint, m))
-    return { ...step, outcome: isDone ? 'already' : 'would', note: '' }
+    const below = outermost(this.table.below(real).filter((mount) => !this.#willBeShared(mount)))
+    const note = `part of ${under}, which is shared`
+    return [
+      { ...shareStep(path), outcome: 'already', note },
+      ...below.map((mount) => this.#shareTree(mount.mountPoint, mount)),
+    ]
+  }
+
+  #shareTree(path: string, top: Mount): MountStep {
+    const isDone = [top, ...this.table.below(top.mountPoint)].every((mount) => this.#willBeShared(mount))
+    return { ...shareStep(path), outcome: isDone ? 'already' : 'would' }
+  }
+
+  #requireShareable(path: string, real: string): void {
+    const isolated = this.#isolated.find((inner) => isAtOrBelow(inner, real))
+    if (isolated !== undefined)
+      throw new UsageError(`--share ${path} would share ${isolated}, which the configuration makes private`)
+    const above = this.#isolated.find((outer) => isAtOrBelow(real, outer))
+    if (above === undefined) return
+    throw new UsageError(
+      `--share ${path} is in ${above}, which the configuration makes private: no session would see it`,
+    )
+  }
+
+  /** Where the mount or the tree begins that makes a directory without a mount of its own shared. */
+  #sharedAbove(real: string): string | null {
+    const tree = this.#shared.find((top) => isAtOrBelow(real, top))
+    if (tree !== undefined) return tree
+    const mount = this.table.holding(real)
+    return mount !== null && this.#willBeShared(mount) ? mount.mountPoint : null
   }
 
   #isolate(place: Place, isDone: boolean): MountStep {
@@ -114,8 +135,15 @@ class Future {
     const step = { kind: 'isolate', path, ...this.#bind(place, 'private') } as const
     if (real === null) return { ...step, outcome: 'skipped', note }
     this.#isolated.push(real)
-    if (!isDone) this.#bound.push(real)
-    return { ...step, outcome: isDone ? 'already' : 'would', note: '' }
+    if (isDone) return { ...step, outcome: 'already', note: this.#whyPrivate(real) }
+    this.#bound.push(real)
+    return { ...step, outcome: 'would', note: '' }
+  }
+
+  /** What makes a directory private that has no mount of its own; empty where it has one. */
+  #whyPrivate(real: string): string {
+    const top = this.#bound.find((above) => isAtOrBelow(real, above)) ?? this.table.holding(real)?.mountPoint
+    return top === undefined || top === real ? '' : `part of ${top}, which is private`
   }
 
   #bind({ path, real }: Place, type: 'private' | 'shared'): Pick<MountStep, 'bind' | 'command'> {
@@ -131,9 +159,9 @@ class Future {
     return !this.sharesAll && ['private', 'unbindable'].includes(propagationType(mount.propagation))
   }
 
-  #willBeShared(path: string, mount: Mount | null): boolean {
-    if (mount === null || this.#isBound(path)) return false
-    return this.sharesAll || propagationType(mount.propagation) === 'shared'
+  #willBeShared({ mountPoint, propagation }: Mount): boolean {
+    if (this.#isBound(mountPoint)) return false
+    return this.sharesAll || propagationType(propagation) === 'shared'
   }
 
   #isBound(path: string): boolean {
@@ -141,8 +169,20 @@ class Future {
   }
 }
 
+function shareStep(path: string) {
+  const line = command('mount', '--make-rshared', path)
+  return { kind: 'share', path, bind: 'none', command: line, note: '' } as const
+}
+
+/** Those that are not below another of them. */
+function outermost(mounts: readonly Mount[]): Mount[] {
+  return mounts.filter(
+    (mount) => !mounts.some((m) => m !== mount && isAtOrBelow(mount.mountPoint, m.mountPoint)),
+  )
+}
+
 function isAtOrBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(`${top}/`)
+  return path === top || path.startsWith(top === '/' ? top : `${top}/`)
 }
 
 function outermostFirst(places: readonly Place[]): Place[] {

@@ -29,7 +29,7 @@ export type Change =
   | { kind: 'parent'; path: string }
 
 const FORMAT = 1
-const NAME = 'setup.json'
+export const RECORD_NAME = 'setup.json'
 
 export function identityOf({ id, dev, root, mountPoint }: Mount): MountIdentity {
   return { id, dev, root, mountPoint }
@@ -51,7 +51,7 @@ export function isSameMount(mount: Mount | null, recorded: MountIdentity): mount
  * @throws {UnsafePathError} somebody else than root wrote it, or it is not what setup writes
  */
 export function readRecord(directory: string, bootId: string, owner = 0): Change[] {
-  const file = join(directory, NAME)
+  const file = join(directory, RECORD_NAME)
   const text = readOwned(file, owner)
   if (text === null) return []
   const record = parseRecord(text)
@@ -63,14 +63,14 @@ export function readRecord(directory: string, bootId: string, owner = 0): Change
 
 /** Replaces the record; with no change left it is removed. */
 export function writeRecord(directory: string, bootId: string, changes: readonly Change[]): void {
-  const file = join(directory, NAME)
+  const file = join(directory, RECORD_NAME)
   if (changes.length === 0) rmSync(file, { force: true })
   else replaceFile(file, `${JSON.stringify({ format: FORMAT, bootId, changes }, null, 1)}\n`)
 }
 
 /** Writes `file` in a directory that only root can write to: the old content or the new, never a part. */
 export function replaceFile(file: string, text: string): void {
-  const aside = `${file}.new`
+  const aside = asideOf(file)
   rmSync(aside, { force: true }) // of a run that was killed
   const fd = openSync(aside, 'wx', 0o644)
   try {
@@ -80,6 +80,11 @@ export function replaceFile(file: string, text: string): void {
     closeSync(fd)
   }
   renameSync(aside, file)
+}
+
+/** Where {@link replaceFile} writes. */
+export function asideOf(file: string): string {
+  return `${file}.new`
 }
 
 function readOwned(file: string, owner: number): string | null {

@@ -10,6 +10,7 @@ import { RUN_DIRECTORY } from '../ns/rundir.js'
 import { SyscallError } from '../sys/errors.js'
 import { UndoStack } from '../sys/undo.js'
 import { applyStep } from './apply.js'
+import { requireMachine } from './machine.js'
 import { ensureParent, parentCommands } from './parents.js'
 import {
   findParent,
@@ -23,7 +24,7 @@ import { type MountStep, type Place, planMounts } from './plan.js'
 import { type Change, readRecord, writeRecord } from './record.js'
 import { bootId, dropStale, lockRuntime, makeDirectories } from './runtime.js'
 import type { Step } from './step.js'
-import { undoChange } from './undo.js'
+import { Undoing } from './undo.js'
 
 export interface SetupOptions {
   config: Config
@@ -37,14 +38,14 @@ export interface SetupOptions {
 /**
  * Sets up the namespace that this process is in, which must be the host's. A second run changes nothing.
  * @throws {UnsafePathError} a directory that a user could have arranged
- * @throws {UnsupportedError} `/` is no mount point
+ * @throws {UnsupportedError} a chroot or a container, see {@link requireMachine}
  * @throws {SyscallError} ENOENT: the directory of an instance parent, or one to share, is missing. EPERM: not root
  */
 export function setUp(options: SetupOptions): Step[] {
   const id = bootId()
   const wanted = lookAround(options) // before anything is made, so that a refusal leaves nothing behind
   const directories = makeDirectories(options)
-  if (options.dryRun) return [directories, ...dropStale(id, options), ...say(wanted, 'would')]
+  if (options.dryRun) return [...directories, ...dropStale(id, options), ...say(wanted, 'would')]
 
   using _lock = lockRuntime()
   const stale = dropStale(id, options)
@@ -53,21 +54,20 @@ export function setUp(options: SetupOptions): Step[] {
   const before = readRecord(RUN_DIRECTORY, id)
   const changes = [...before]
   undo.push('put the record back', () => writeRecord(RUN_DIRECTORY, id, before))
-  const keep = (made: readonly Change[]) => {
-    if (made.length === 0) return
-    changes.push(...made)
+  const keep = (change: Change) => {
+    changes.push(change)
     writeRecord(RUN_DIRECTORY, id, changes)
   }
   for (const parent of parents.filter(needsWork)) {
     ensureParent(parent, undo)
-    if (parent.isMissing) keep([{ kind: 'parent', path: parent.path }])
+    if (parent.isMissing) keep({ kind: 'parent', path: parent.path })
   }
   for (const step of mounts) {
-    if (step.outcome === 'would') keep(applyStep(step, undo))
+    if (step.outcome === 'would') applyStep(step, undo, keep)
   }
   storeLastGood(options.config)
   undo.commit()
-  return [directories, ...stale, ...say({ parents, mounts }, 'done')]
+  return [...directories, ...stale, ...say({ parents, mounts }, 'done')]
 }
 
 /**
@@ -89,12 +89,13 @@ function undoAll(
   keep: (left: readonly Change[]) => void,
   options: { dryRun: boolean },
 ): Step[] {
+  const undoing = new Undoing(changes, options)
   const steps: Step[] = []
   const left = [...changes]
   for (const change of [...changes].reverse()) {
-    const undone = undoChange(change, options)
-    steps.push(...undone.steps)
-    if (undone.isLeft) continue
+    const taken = undoing.take(change)
+    steps.push(...taken)
+    if (taken.some(({ outcome }) => outcome === 'blocked')) continue
     left.splice(left.indexOf(change), 1)
     keep(left)
   }
@@ -108,6 +109,8 @@ interface Wanted {
 
 /** What there is to do; nothing is changed. */
 function lookAround({ config, share, keepRoot, dryRun }: SetupOptions): Wanted {
+  const table = readMounts()
+  if (!keepRoot) requireMachine(table)
   const polydirs = staticPolydirs(config.rules).map((path) => {
     return orUnseen(() => findPolydir(path), { path, real: null, note: UNSEEN }, dryRun)
   })
@@ -116,8 +119,10 @@ function lookAround({ config, share, keepRoot, dryRun }: SetupOptions): Wanted {
     const unseen = { path, real: null, note: UNSEEN, isMissing: false, faults: [] }
     return orUnseen(() => findParent(path, missing), unseen, dryRun)
   })
-  const wishes = { polydirs, parents, share: share.map(findShared), keepRoot }
-  return { parents, mounts: planMounts(readMounts(), wishes) }
+  const trees = share.map((path) => {
+    return orUnseen(() => findShared(path), { path, real: null, note: UNSEEN }, dryRun)
+  })
+  return { parents, mounts: planMounts(table, { polydirs, parents, share: trees, keepRoot }) }
 }
 
 const UNSEEN = 'cannot be looked at without root'

@@ -1,8 +1,8 @@
 /* What setup says of each thing that it does: the shell line that it equals, and what became of it. */
 import { escapeControls } from '../sys/call.js'
 
-/** `would`: in a dry run, or planned and not yet done. */
-export type Outcome = 'done' | 'would' | 'already' | 'skipped'
+/** `would`: in a dry run, or planned and not yet done. `blocked`: cannot be done now, and waits for the next run. */
+export type Outcome = 'done' | 'would' | 'already' | 'skipped' | 'blocked'
 
 export interface Step {
   outcome: Outcome
@@ -19,5 +19,5 @@ export function command(...words: string[]): string {
 
 function shellWord(word: string): string {
   const shown = escapeControls(word)
-  return /^[\w@%+=:,./{}*-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+  return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
 }

@@ -4,14 +4,14 @@
  */
 import type { Mount, MountId } from '../mountinfo/parse.js'
 import { mountIdOf, readMounts } from '../mountinfo/read.js'
-import { type MountTable, propagationType } from '../mountinfo/table.js'
+import { MountTable, propagationType } from '../mountinfo/table.js'
 import { openSafe } from '../ns/safepath.js'
-import { during } from '../sys/call.js'
+import { during, escapeControls } from '../sys/call.js'
 import { UnsafePathError } from '../sys/errors.js'
 import { MNT, MS } from '../sys/flags.js'
 import { setPropagation, umount2 } from '../sys/mount.js'
 import { type Change, isSameMount, type MountIdentity, type Unshared } from './record.js'
-import { command, type Outcome, type Step } from './step.js'
+import { command, type Step } from './step.js'
 
 const TYPES = {
   private: { flag: MS.MS_PRIVATE, name: 'private' },
@@ -19,52 +19,81 @@ const TYPES = {
   unbindable: { flag: MS.MS_UNBINDABLE, name: 'unbindable' },
 } as const
 
-/** The change that `step` belongs to cannot be taken back now: it stays in the record. */
-interface Undone {
-  steps: Step[]
-  isLeft: boolean
+/** Takes changes back, the last one first; see {@link Undoing.take}. */
+export class Undoing {
+  /** In a dry run: the mounts that would be gone by now. */
+  readonly #gone = new Set<MountId>()
+  /** Those that setup has made. What is below one of them came with it or later. */
+  readonly #ours: ReadonlySet<MountId>
+
+  /** @param options dryRun: only tells */
+  constructor(
+    changes: readonly Change[],
+    readonly options: { dryRun: boolean },
+  ) {
+    this.#ours = new Set(changes.flatMap((change) => (change.kind === 'bound' ? [change.mount.id] : [])))
+  }
+
+  /**
+   * @returns what was done; a step that is `blocked` leaves the change for the next time
+   * @throws {SyscallError} EPERM
+   */
+  take(change: Change): Step[] {
+    if (change.kind === 'bound') return [this.#unmount(change)]
+    if (change.kind === 'shared') return this.#unshare(change)
+    const line = command('rmdir', change.path)
+    return [{ outcome: 'skipped', command: line, note: "it may hold users' files" }]
+  }
+
+  get #done(): 'would' | 'done' {
+    return this.options.dryRun ? 'would' : 'done'
+  }
+
+  #unmount({ path, mount }: Change & { kind: 'bound' }): Step {
+    const table = this.#table()
+    const line = command('umount', '--lazy', path)
+    const found = table.byId(mount.id)
+    if (!isSameMount(found, mount))
+      return { outcome: 'already', command: line, note: 'it is not mounted any more' }
+    const obstacle = table.isVisible(found) ? this.#laterOn(table, found) : table.holding(found.mountPoint)
+    if (obstacle !== null) return blocked(line, obstacle)
+    if (this.options.dryRun) this.#gone.add(found.id)
+    else during(`unmount '${path}'`, () => detach(found.mountPoint, found.id))
+    return { outcome: this.#done, command: line, note: '' }
+  }
+
+  #unshare({ mounts }: Change & { kind: 'shared' }): Step[] {
+    const table = this.#table()
+    return Array.from(restorations(table, mounts), (step) => {
+      const { mount, type, recursive } = step
+      const line = command('mount', `--make-${recursive ? 'r' : ''}${type}`, mount.mountPoint)
+      if (!table.isVisible(mount)) return blocked(line, table.holding(mount.mountPoint))
+      if (!this.options.dryRun) restore(step)
+      return { outcome: this.#done, command: line, note: '' }
+    })
+  }
+
+  /** A mount that somebody has made on one of ours since: it would go with that. Those that were bound with it may. */
+  #laterOn(table: MountTable, ours: Mount): Mount | null {
+    const inside = table.descendantsOf(ours)
+    const outside = table.mounts.filter((mount) => !inside.includes(mount))
+    const isCopy = (mount: Mount) =>
+      outside.some((m) => m.dev === mount.dev && m.root === mount.root && m.mountPoint === mount.mountPoint)
+    return inside.find((mount) => this.#ours.has(mount.id) || !isCopy(mount)) ?? null
+  }
+
+  #table(): MountTable {
+    const table = readMounts()
+    const gone = table.mounts.filter(({ id }) => this.#gone.has(id))
+    const all = new Set(gone.flatMap((mount) => [mount, ...table.descendantsOf(mount)]))
+    return all.size === 0 ? table : new MountTable(table.mounts.filter((mount) => !all.has(mount)))
+  }
 }
 
-/**
- * Takes back one change.
- * @param options dryRun: only tells
- * @throws {SyscallError} EPERM
- */
-export function undoChange(change: Change, options: { dryRun: boolean }): Undone {
-  const outcome = options.dryRun ? 'would' : 'done'
-  if (change.kind === 'bound') return undoBind(change, outcome)
-  if (change.kind === 'shared') return undoShared(change, outcome)
-  const line = command('rmdir', change.path)
-  return { steps: [{ outcome: 'skipped', command: line, note: "it may hold users' files" }], isLeft: false }
-}
-
-function undoBind({ path, mount }: Change & { kind: 'bound' }, outcome: Outcome): Undone {
-  const table = readMounts()
-  const step = { command: command('umount', '--lazy', path), note: '' }
-  const found = table.byId(mount.id)
-  if (!isSameMount(found, mount)) {
-    return { steps: [{ ...step, outcome: 'already', note: 'it is not mounted any more' }], isLeft: false }
-  }
-  if (!table.isVisible(found)) {
-    return { steps: [{ ...step, outcome: 'skipped', note: 'another mount is on top of it' }], isLeft: true }
-  }
-  if (outcome === 'done') during(`unmount '${path}'`, () => detach(found.mountPoint, found.id))
-  return { steps: [{ ...step, outcome }], isLeft: false }
-}
-
-function undoShared({ mounts }: Change & { kind: 'shared' }, outcome: Outcome): Undone {
-  const table = readMounts()
-  const steps: Step[] = []
-  for (const step of restorations(table, mounts)) {
-    const line = command('mount', `--make-${step.recursive ? 'r' : ''}${step.type}`, step.mount.mountPoint)
-    if (!table.isVisible(step.mount)) {
-      steps.push({ outcome: 'skipped', command: line, note: 'another mount is on top of it' })
-      continue
-    }
-    if (outcome === 'done') restore(step)
-    steps.push({ outcome, command: line, note: '' })
-  }
-  return { steps, isLeft: steps.some((step) => step.outcome === 'skipped') }
+function blocked(line: string, by: Mount | null): Step {
+  const what =
+    by === null ? 'another mount' : `${by.source === '' ? by.fstype : by.source} on ${by.mountPoint}`
+  return { outcome: 'blocked', command: line, note: escapeControls(`${what} lies on it: unmount that first`) }
 }
 
 /** umount2(2), if the mount on top at `path` is this one. @throws {UnsafePathError} another one is */

@@ -24,6 +24,7 @@ mkdir "$B/u" "$B/w" "$R" "$B/u/var"
 mkdir -m 1777 "$B/u/tmp" "$B/u/var/tmp"
 stack "$R" "$B/u" "$B/w" "$L/seed:$L/layer:/"
 furnish "$R"
+rm -f "$R/.dockerenv" # a machine, not a container, whatever this one was made of
 mount --bind "$checkout" "$R/opt/polyns"
 mount -o remount,bind,ro "$R/opt/polyns"
 case $node in

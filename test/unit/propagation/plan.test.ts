@@ -2,7 +2,7 @@ import t from 'tap'
 import { parseMountinfo } from '../../../src/mountinfo/parse.js'
 import { MountTable } from '../../../src/mountinfo/table.js'
 import { type Place, planMounts, type Wishes } from '../../../src/propagation/plan.js'
-import { UnsupportedError, UsageError } from '../../../src/sys/errors.js'
+import { UsageError } from '../../../src/sys/errors.js'
 import {
   BELOW_TMP,
   CHROOT,
@@ -37,8 +37,8 @@ t.test(
       'already mount --make-rshared /',
       'would mount --bind --make-private /tmp /tmp',
       'would mount --bind --make-private /dev/shm /dev/shm',
-      'already mount --bind --make-private /tmp/inst /tmp/inst',
-      'already mount --bind --make-private /dev/shm/inst /dev/shm/inst',
+      'already mount --bind --make-private /tmp/inst /tmp/inst # part of /tmp, which is private',
+      'already mount --bind --make-private /dev/shm/inst /dev/shm/inst # part of /dev/shm, which is private',
     ])
     t.end()
   },
@@ -49,8 +49,8 @@ t.test('a plain init: making / shared makes private mounts shared, so that even 
     'would mount --make-rshared /',
     'would mount --bind --make-private /tmp /tmp',
     'would mount --bind --make-private /dev/shm /dev/shm',
-    'already mount --bind --make-private /tmp/inst /tmp/inst',
-    'already mount --bind --make-private /dev/shm/inst /dev/shm/inst',
+    'already mount --bind --make-private /tmp/inst /tmp/inst # part of /tmp, which is private',
+    'already mount --bind --make-private /dev/shm/inst /dev/shm/inst # part of /dev/shm, which is private',
   ])
   t.strictSame(plan(OWN_PARTITION), plan(PLAIN_INIT), 'with /tmp on its own partition too')
   t.strictSame(plan(SHM_TWICE), plan(PLAIN_INIT), 'and with /dev/shm mounted twice')
@@ -97,9 +97,9 @@ t.test('mounts below /tmp are bound with it, so that none is hidden', (t) => {
   t.strictSame(steps, [
     'already mount --make-rshared /',
     'would mount --rbind --make-rprivate /tmp /tmp',
-    'already mount --rbind --make-rprivate /tmp/scratch /tmp/scratch',
-    'already mount --bind --make-private /tmp/inst /tmp/inst',
-    'already mount --bind --make-private /tmp/scratch/deep/inst /tmp/scratch/deep/inst',
+    'already mount --rbind --make-rprivate /tmp/scratch /tmp/scratch # part of /tmp, which is private',
+    'already mount --bind --make-private /tmp/inst /tmp/inst # part of /tmp, which is private',
+    'already mount --bind --make-private /tmp/scratch/deep/inst /tmp/scratch/deep/inst # part of /tmp, which is private',
   ])
   t.end()
 })
@@ -125,7 +125,10 @@ t.test('an instance parent outside of every polydir gets a mount of its own', (t
   )
   t.strictSame(
     plan(SYSTEMD, { polydirs: [], parents: [place('/i/j'), place('/i')] }).slice(1),
-    ['would mount --bind --make-private /i /i', 'already mount --bind --make-private /i/j /i/j'],
+    [
+      'would mount --bind --make-private /i /i',
+      'already mount --bind --make-private /i/j /i/j # part of /i, which is private',
+    ],
     'nor in another parent',
   )
   t.end()
@@ -156,22 +159,35 @@ t.test('--share', (t) => {
     share(PLAIN_INIT, '/dev', { keepRoot: true, polydirs: [], parents: [] }),
     'would mount --make-rshared /dev',
   )
-  t.equal(share(SYSTEMD, '/mnt'), 'would mount --bind --make-private --make-shared /mnt /mnt')
+  t.equal(share(SYSTEMD, '/mnt'), 'already mount --make-rshared /mnt # part of /, which is shared')
   t.equal(
-    share(BELOW_TMP, '/tmp', { polydirs: [], parents: [] }),
+    share(PLAIN_INIT, '/mnt', { keepRoot: true }),
+    'would mount --bind --make-private --make-shared /mnt /mnt',
+  )
+  t.equal(
+    share(BELOW_TMP.replaceAll(/ shared:\d+/g, ''), '/tmp', { polydirs: [], parents: [], keepRoot: true }),
     'would mount --rbind --make-rprivate --make-rshared /tmp /tmp',
   )
-  t.equal(share(BELOW_TMP, '/tmp/scratch'), 'would mount --make-rshared /tmp/scratch', 'in a private polydir')
+  const one = BELOW_TMP.replace(' shared:21', '')
+  t.strictSame(
+    plan(one, { share: [place('/tmp')], polydirs: [], parents: [] }).slice(1),
+    [
+      'already mount --make-rshared /tmp # part of /, which is shared',
+      'would mount --make-rshared /tmp/scratch/deep',
+    ],
+    'only what is private in it',
+  )
   const contradiction = (path: string, inner: string) =>
     new UsageError(`--share ${path} would share ${inner}, which the configuration makes private`)
   t.throws(() => share(SYSTEMD, '/tmp'), contradiction('/tmp', '/tmp'))
   t.throws(() => share(SYSTEMD, '/dev'), contradiction('/dev', '/dev/shm'))
+  t.throws(() => share(SYSTEMD, '/'), contradiction('/', '/tmp'))
+  const why = '--share /tmp/x is in /tmp, which the configuration makes private: no session would see it'
+  t.throws(() => share(SYSTEMD, '/tmp/x'), new UsageError(why))
   t.end()
 })
 
-t.test('/ that is no mount point is an error that names the way out', (t) => {
-  t.throws(() => plan(CHROOT), UnsupportedError)
-  t.throws(() => plan(CHROOT), /not a mount point, as in a chroot or a container.*--keep-root/)
+t.test('/ that is no mount point: what there is to do without it', (t) => {
   const steps = plan(CHROOT, { keepRoot: true, parents: [place('/inst')] })
   t.equal(steps[1], 'would mount --bind --make-private /tmp /tmp')
   t.match(steps.at(-1), /^already/, 'nothing is known to be shared there')
@@ -179,8 +195,12 @@ t.test('/ that is no mount point is an error that names the way out', (t) => {
 })
 
 t.test('the lines can be pasted into a shell', (t) => {
-  const steps = plan(SYSTEMD, { polydirs: [place("/a b/it's"), place('/x\n/y')], parents: [] })
+  const steps = plan(SYSTEMD, {
+    polydirs: [place("/a b/it's"), place('/x\n/y'), place('/x/{a,b}*')],
+    parents: [],
+  })
   t.equal(steps[1], `would mount --bind --make-private '/a b/it'\\''s' '/a b/it'\\''s'`)
+  t.equal(steps[3], `would mount --bind --make-private '/x/{a,b}*' '/x/{a,b}*'`)
   t.equal(steps[2], String.raw`would mount --bind --make-private '/x\x0a/y' '/x\x0a/y'`)
   t.end()
 })
