@@ -4,6 +4,7 @@ import { reap } from '../cleanup/reap.js'
 import { configForSession } from '../config/index.js'
 import { enterHost } from '../ns/enter.js'
 import { type Environment, systemNames } from '../session/request.js'
+import { microsSinceStart, tally } from '../session/tally.js'
 import { readEndedJob } from '../slurm/epilog.js'
 import { escapeControls } from '../sys/call.js'
 import { UnsafePathError } from '../sys/errors.js'
@@ -33,11 +34,13 @@ export function runReap(flags: ReapFlags, io: Io): number {
   const result = reap({ ...options, rules, names: systemNames })
   if (flags.json === true) io.out(`${JSON.stringify(result)}\n`)
   else print(result, options.dryRun, io)
-  if (!options.dryRun)
+  if (!options.dryRun) {
+    tally('reap', result.removed.length, result.entries, microsSinceStart())
     logRemoved(
       'reap',
       result.removed.map(({ path }) => path),
     )
+  }
   return EXIT.ok
 }
 
@@ -69,7 +72,10 @@ export function runEpilog(flags: EpilogFlags, env: Environment, io: Io): number 
     const result = runOrUnusable(() => epilog(job, { ...options, rules, names: systemNames }))
     if (flags.json === true) io.out(`${JSON.stringify(result)}\n`)
     else print(result, options.dryRun, io)
-    if (!options.dryRun) logRemoved(`epilog of job ${job.id}`, result.removed)
+    if (!options.dryRun) {
+      tally('epilog', result.removed.length, result.entries, microsSinceStart())
+      logRemoved(`epilog of job ${job.id}`, result.removed)
+    }
     return EXIT.ok
   } catch (error) {
     const unusable = error instanceof Unusable

@@ -104,7 +104,7 @@ function list(title: string, items: readonly string[], heading: Heading): string
 }
 
 /** Breaks `text` at blanks. @param indent of all lines but the first, which has `first` blanks and then `start` */
-function wrap(
+export function wrap(
   text: string,
   indent: number,
   paint: Heading = (line) => line,

@@ -12,6 +12,7 @@ import { closeSession } from '../session/close.js'
 import { type HookOutcome, hookComplaints, runCloseHooks, runHooks } from '../session/hooks.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
+import { microsSinceStart, tally } from '../session/tally.js'
 import { pluginOf } from '../slurm/plugin.js'
 import { traceCalls } from '../sys/call.js'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
@@ -32,6 +33,8 @@ export function pam(args: readonly string[], env: Environment): number {
   } catch (error) {
     const who = `${env.PAM_SERVICE ?? '?'}: ${env.PAM_TYPE ?? '?'} of ${env.PAM_USER ?? '?'}`
     const what = describeError(error, { stack: true })
+    const isClose = env.PAM_TYPE === 'close_session'
+    tally(isClose ? 'closefailed' : failOpen ? 'failopen' : 'refused', exitStatusOf(error))
     if (failOpen) {
       syslog(LOG.ALERT, `${who}: failed, and goes on in the HOST'S VIEW because of --fail-open: ${what}`)
       return EXIT.ok
@@ -77,6 +80,7 @@ function run(options: PamOptions, env: Environment): void {
   const contextOf = contextLookup({ user: request.who.user, proc: target.proc, source })
   const plan = { genHash, ignoreParentMode, contextOf }
   const outcome = openSession(request, target, config, { view, plan, commit: adopt })
+  tally(outcome.kind, microsSinceStart())
   logOpened(request, outcome)
   if (outcome.kind !== 'built' && outcome.kind !== 'joined') return
   const { kind, mounts } = outcome
@@ -97,6 +101,7 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
 function close(env: Environment, target: Target): void {
   const closed = closeSession(target)
   if (closed === null) return
+  tally('closed')
   const { record, isLast } = closed
   const session = `${env.PAM_SERVICE}: session of ${record.user}`
   try {

@@ -4,9 +4,13 @@ import { traceCalls } from '../sys/call.js'
 import { addCheck } from './commands/check.js'
 import { addEpilog, addReap } from './commands/cleanup.js'
 import { addDemo } from './commands/demo.js'
+import { addDoctor } from './commands/doctor.js'
 import { addExec } from './commands/exec.js'
 import { addExplain } from './commands/explain.js'
+import { addInspect } from './commands/inspect.js'
 import { addList } from './commands/list.js'
+import { addMetrics } from './commands/metrics.js'
+import { addMount, addUmount } from './commands/mount.js'
 import { addPam } from './commands/pam.js'
 import { addSetup } from './commands/setup.js'
 import type { Io } from './io.js'
@@ -50,9 +54,14 @@ function commands(io: Io): Command {
   addExec(program, io)
   addDemo(program, io)
   addList(program, io)
+  addMetrics(program, io)
+  addMount(program, io)
+  addUmount(program, io)
   addEpilog(program, io)
   addReap(program, io)
+  addDoctor(program, io)
   addExplain(program, io)
+  addInspect(program, io)
   addCheck(program, io)
   return program
 }

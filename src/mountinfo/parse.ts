@@ -39,6 +39,8 @@ export interface Mount {
   readonly fstype: string
   readonly source: string
   readonly superOptions: readonly string[]
+  /** Never given out again, and higher for a mount that came later, in whatever namespace. mountinfo does not tell it. */
+  readonly uniqueId?: bigint
 }
 
 /** @throws {UnsupportedError} naming the line that is no mount: no kernel that polyns runs on writes one */

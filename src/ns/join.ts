@@ -81,7 +81,8 @@ function instanceIsCurrent(mount: SessionMount): boolean {
   }
 }
 
-function isOurs(namespace: MountNamespace): boolean {
+/** Whether it belongs to our user namespace; one of a user's own making, rootless podman's for one, does not. */
+export function isOurs(namespace: MountNamespace): boolean {
   try {
     using owner = namespaceOwner(namespace.file)
     using own = openat2(null, '/proc/self/ns/user', O.O_RDONLY, 0)

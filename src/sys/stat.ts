@@ -41,6 +41,8 @@ export interface Stat {
   dev: string
   mountId: bigint
   nlink: number
+  /** In bytes. */
+  size: number
 }
 
 /**
@@ -66,6 +68,7 @@ export function statx(dir: At, path = ''): Stat {
     dev: `${buffer.readUInt32LE(136)}:${buffer.readUInt32LE(140)}`,
     mountId: buffer.readBigUInt64LE(144),
     nlink: buffer.readUInt32LE(16),
+    size: Number(buffer.readBigUInt64LE(40)),
   }
 }
 

@@ -1,4 +1,4 @@
-/* polyns exec: a command as a user in that user's private namespace; and polyns list, which shows who has one. */
+/* polyns exec: a command as a user in that user's private namespace. */
 import t from 'tap'
 import { installPolyns, PAM_LINE, POLYNS } from '../support/install.js'
 import { needs } from '../support/needs.js'
@@ -121,48 +121,4 @@ t.test('polyns exec', { skip }, async (t) => {
   })
   await settled(box)
   t.equal(box.processes().length, 1, 'nothing but sshd is left')
-})
-
-t.test('polyns list', { skip }, async (t) => {
-  await using box = await Sandbox.start()
-  await installPolyns(box, CONFIG)
-  await box.startSshd({ pamLines: [PAM_LINE] })
-  t.equal(await box.sh(`${POLYNS} list`), 'no sessions\n')
-  t.same(JSON.parse(await box.sh(`${POLYNS} list --json`)), { sessions: [] })
-  const [alice, bob] = [await Shell.open(box, 'alice'), await Shell.open(box, 'bob')]
-
-  await t.test('shows the sessions that live, and what each has', async (t) => {
-    const lines = (await box.sh(`${POLYNS} list`)).trimEnd().split('\n')
-    t.match(lines, [
-      /^USER +SERVICE +FROM +JOB +PID +SINCE +PRIVATE$/,
-      /^alice +sshd +127\.0\.0\.1 +- +\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\/tmp = \/tmp\/inst\/alice, \/dev\/shm = \/dev\/shm\/inst\/alice$/,
-      /^bob +sshd /,
-    ])
-    const { sessions } = JSON.parse(await box.sh(`${POLYNS} list --json`))
-    t.match(sessions, [
-      { user: 'alice', uid: 5001, service: 'sshd', rhost: '127.0.0.1', job: null },
-      { user: 'bob' },
-    ])
-    t.match(sessions[0].mounts[0], { polydir: '/tmp', instance: '/tmp/inst/alice', fresh: false })
-    t.equal(box.mntNs(sessions[0].pid), alice.mntNs, 'the pid is that of the session’s own sshd')
-  })
-  await t.test('is for root only', async (t) => {
-    for (const args of ['', '--json']) {
-      const r = await box.run(`${POLYNS} list ${args}`, { user: 'alice' })
-      t.match(r, {
-        status: 4,
-        stdout: /^$/,
-        stderr: /^polyns: listing the sessions: needs root, but runs as uid 5001\n$/,
-      })
-    }
-  })
-  await t.test('leaves out what cannot be read, and who is gone', async (t) => {
-    await box.sh('echo "{" >/run/polyns/sessions/5001-1-1.json; echo x >/run/polyns/sessions/other')
-    await bob.close()
-    await settled(box)
-    const { sessions } = JSON.parse(await box.sh(`${POLYNS} list --json`))
-    t.match(sessions, [{ user: 'alice' }])
-    t.equal(sessions.length, 1)
-  })
-  await alice.close()
 })

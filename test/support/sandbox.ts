@@ -45,7 +45,7 @@ export interface StartOptions {
 export interface Snapshot {
   mounts: string[]
   processes: string[]
-  /** Everything below /run/polyns: type, mode, owner, path. */
+  /** Everything below /run/polyns but the tally, which every login adds to: type, mode, owner, path. */
   runPolyns: string[]
 }
 
@@ -233,7 +233,7 @@ export class Sandbox {
 
   /** What polyns must leave as it was: compare two of these with `t.same`. */
   async snapshot(): Promise<Snapshot> {
-    const find = 'test ! -e /run/polyns || find /run/polyns -printf "%y %m %U:%G %P\\n" | sort'
+    const find = 'test ! -e /run/polyns || find /run/polyns ! -name tally -printf "%y %m %U:%G %P\\n" | sort'
     const runPolyns = (await this.sh(find)).split('\n').filter((l) => l !== '')
     const processes = this.processes().map((p) => `${p.pid} ${p.uid} ${p.state} ${p.command}`)
     return { mounts: this.mountinfo(), processes, runPolyns }

@@ -37,11 +37,18 @@ const PURE = [
   'config/users.ts',
   'config/whole.ts',
   'config/words.ts',
+  'mountinfo/diff.ts',
   'mountinfo/parse.ts',
+  'mountinfo/status.ts',
   'mountinfo/table.ts',
   'ns/plan.ts',
+  'cli/list-words.ts',
+  'cli/metrics-families.ts',
+  'cli/metrics-format.ts',
+  'propagation/live-judge.ts',
   'propagation/plan.ts',
   'propagation/step.ts',
+  'session/tally-counts.ts',
 ]
 const MACHINE = [
   'node:fs',

@@ -1,12 +1,14 @@
 /* polyns list on the command line. */
 import type { Command } from 'commander'
 import type { Io } from '../io.js'
-import { list } from '../list.js'
+import { type ListFlags, list } from '../list.js'
 
 export function addList(program: Command, io: Io): void {
   program
     .command('list')
-    .description('the sessions, whose they are, and what each has of its own')
+    .description('the sessions, whose they are, what each has of its own, and how much that is')
     .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) => list({ json: options.json === true }, io))
+    .option('--budget <TIME>', 'how long to measure sizes, in all; 0: no sizes', '1s')
+    .option('--config <FILE>', 'read the configuration from FILE')
+    .action((options: ListFlags) => list(options, io))
 }
