@@ -1,4 +1,5 @@
 /* polyns doctor: what is not in order on this host, why it matters, and the command that mends it. */
+import { resolve } from 'node:path'
 import { CHECKS } from '../doctor/checks/index.js'
 import { type Examination, examine } from '../doctor/doctor.js'
 import type { Severity } from '../doctor/finding.js'
@@ -7,7 +8,7 @@ import { enterHost } from '../ns/enter.js'
 import { systemNames } from '../session/request.js'
 import { escapeControls } from '../sys/call.js'
 import type { Io } from './io.js'
-import { describeError, EXIT } from './report.js'
+import { describeError, EXIT, exitStatusOf } from './report.js'
 import { requireRoot } from './root.js'
 
 export interface DoctorOptions {
@@ -22,13 +23,24 @@ export interface DoctorOptions {
 /** @returns the exit status: 0 without an error, else that of the worst; with `strict` a warning is an error too */
 export function doctor(options: DoctorOptions, io: Io): number {
   requireRoot('looking at what only root can see')
-  enterHost()
-  const host = new Host(systemNames, options.config)
-  const found = examine(CHECKS, host, (error) =>
-    describeError(error, { stack: false }).replace(/\n\s*/g, ', '),
-  )
+  const describe = (error: unknown) => describeError(error, { stack: false }).replace(/\n\s*/g, ', ')
+  // Entering the host's namespace changes the working directory.
+  const config = options.config === undefined ? undefined : resolve(options.config)
+  const host = new Host(systemNames, config, whyNotOnHost(describe))
+  const found = examine(CHECKS, host, describe)
   io.out(options.json ? `${JSON.stringify(toJson(found))}\n` : page(found, options.all, io.color))
   return found.status === 0 && options.strict && found.worst === 'warning' ? EXIT.failed : found.status
+}
+
+/** Enters the host's namespace. @returns why not, if that is not allowed: what the caller sees is then better than nothing */
+function whyNotOnHost(describe: (error: unknown) => string): string | null {
+  try {
+    enterHost()
+    return null
+  } catch (error) {
+    if (exitStatusOf(error) !== EXIT.unsupported) throw error
+    return describe(error)
+  }
 }
 
 function toJson({ worst, status, checks }: Examination) {

@@ -46,7 +46,7 @@ function readDaemon(pid: number): Daemon[] {
     const service = SERVICES[exe.slice(exe.lastIndexOf('/') + 1)]
     if (service === undefined) return []
     const status = parseStatus(readFileSync(`/proc/${pid}/status`, 'utf8'))
-    if (!status.get('Uid')?.startsWith('0\t0\t')) return [] // a user's own copy of it
+    if (!status.get('Uid')?.startsWith('0\t')) return [] // a user's own copy of it; atd has daemon's effective uid
     return [{ pid, exe, service, status, unit: unitIn(readFileSync(`/proc/${pid}/cgroup`, 'utf8')) }]
   } catch {
     return [] // it has ended meanwhile, or is a kernel thread

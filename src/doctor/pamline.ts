@@ -1,13 +1,6 @@
-/*
- * Which line of a service's PAM stack calls polyns, and with which options: read as libpam reads it, includes and all. Pure
- * but for the function that reads a file.
- *
- *   session  required             pam_exec.so  quiet seteuid /usr/sbin/polyns pam --fail-open
- *   -session [default=ignore ...] pam_exec.so  ...
- *   session  include|substack     FILE
- *   @include FILE
- */
+/* Which line of a service's PAM stack calls polyns, and with which options. Pure but for the function that reads a file. */
 import { readFileSync } from 'node:fs'
+import { baseName, type PamEntry, type Place, type ReadText, readStack } from './pamstack.js'
 
 export interface PamLine {
   file: string
@@ -16,16 +9,10 @@ export interface PamLine {
   args: string[]
 }
 
-/** `stack`: the service's own file, or `other`'s; null: PAM knows neither. `found`: the first line that calls polyns. */
-export interface PamStack {
-  stack: string | null
-  found: PamLine | null
-}
-
 /** The line of a service, or in words why polyns is not called for it. Both are null where no service is known. */
 export function pamLineOf(
   service: string | undefined,
-  read: (path: string) => string | null = readIfThere,
+  read: ReadText = readIfThere,
 ): { pam: PamLine | null; silent: string | null } {
   if (service === undefined) return { pam: null, silent: null }
   const { stack, found } = findPamLine(service, read)
@@ -43,86 +30,115 @@ function readIfThere(path: string): string | null {
   }
 }
 
-const DIRECTORIES = ['/etc/pam.d', '/usr/lib/pam.d']
+/**
+ * `stack`: the service's own file, or `other`'s; null: PAM knows neither. `found`: the first line that calls polyns.
+ * @param read the text of a file, or null where there is none; what it throws comes out here
+ */
+export function findPamLine(
+  service: string,
+  read: ReadText,
+): { stack: string | null; found: PamLine | null } {
+  const stack = readStack(service, read)
+  const call = stack === null ? undefined : polynsCalls(stack.entries)[0]
+  if (call === undefined) return { stack: stack?.path ?? null, found: null }
+  const { file, line } = call.entry
+  return { stack: stack?.path ?? null, found: { file, line, args: call.args } }
+}
 
-/** @param read the text of a file, or null where there is none; what it throws comes out here */
-export function findPamLine(service: string, read: (path: string) => string | null): PamStack {
-  const isName = /^[\w.@+-]+$/.test(service) && !/^\.+$/.test(service)
-  // libpam takes the name in lower case.
-  const names = isName ? [service.toLowerCase(), 'other'] : ['other']
-  for (const name of names) {
-    const found = open(name, read)
-    if (found !== null) return { stack: found.path, found: search(found, read, new Set()) }
+/** A line that calls polyns. */
+export interface PolynsCall {
+  entry: PamEntry
+  /** Its place among the session lines of the stack. */
+  index: number
+  /** What pam_exec itself is told: `quiet`, `seteuid`. */
+  options: readonly string[]
+  /** As it is named there. */
+  program: string
+  /** What follows `polyns pam`. */
+  args: string[]
+}
+
+export function sessionEntries(entries: readonly PamEntry[]): PamEntry[] {
+  return entries.filter(({ type }) => type === 'session')
+}
+
+export function polynsCalls(entries: readonly PamEntry[]): PolynsCall[] {
+  return sessionEntries(entries).flatMap((entry, index) => {
+    if (entry.module !== 'pam_exec.so') return []
+    const at = entry.args.findIndex((word) => baseName(word) === 'polyns')
+    const program = entry.args[at]
+    if (program === undefined || entry.args[at + 1] !== 'pam') return []
+    const [options, args] = [entry.args.slice(0, at), entry.args.slice(at + 2)]
+    return [{ entry, index, options, program, args }]
+  })
+}
+
+/** What a module's return value does to the rest of the stack, pam.conf(5). A number jumps over so many lines. */
+type Action = 'ok' | 'done' | 'ignore' | 'bad' | 'die' | 'reset' | number
+
+const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  required: { success: 'ok', new_authtok_reqd: 'ok', ignore: 'ignore', default: 'bad' },
+  requisite: { success: 'ok', new_authtok_reqd: 'ok', ignore: 'ignore', default: 'die' },
+  sufficient: { success: 'done', new_authtok_reqd: 'done', default: 'ignore' },
+  optional: { success: 'ok', new_authtok_reqd: 'ok', default: 'ignore' },
+}
+
+/** By return value, with `default` for those that are not named. */
+function actionsOf(control: string): ReadonlyMap<string, Action> {
+  const words = WORDS[control]
+  const pairs =
+    words === undefined
+      ? Array.from(
+          control.matchAll(/(\w+)=(\w+)/g),
+          ([, value = '', action = '']) => [value, action] as const,
+        )
+      : Object.entries(words)
+  return new Map(
+    pairs.map(([value, action]) => [value, /^\d+$/.test(action) ? Number(action) : (action as Action)]),
+  )
+}
+
+/** Whether a failure of pam_exec, which is PAM_SYSTEM_ERR, lets the session open all the same. */
+export function passesFailure(control: string): boolean {
+  const actions = actionsOf(control)
+  const action = actions.get('system_err') ?? actions.get('default') ?? 'bad'
+  return action !== 'bad' && action !== 'die'
+}
+
+/** The lines before `index` that can end the stack, or jump, so that it is passed over, though nothing has failed. */
+export function linesThatSkip(session: readonly PamEntry[], index: number): PamEntry[] {
+  return session.slice(0, index).filter((entry, from) => {
+    if (entry.module === '') return false
+    const actions = [...actionsOf(entry.control).values()]
+    return actions.some((action) => {
+      if (action === 'done') return index <= endOfSubstack(session, from)
+      return typeof action === 'number' && index <= landing(session, from, action)
+    })
+  })
+}
+
+/** `done` in a substack ends that one only. @returns the last line that it passes over */
+function endOfSubstack(session: readonly PamEntry[], from: number): number {
+  const level = session[from]?.level ?? 0
+  if (level === 0) return session.length - 1
+  const next = session.findIndex((entry, i) => i > from && entry.level < level)
+  return next < 0 ? session.length - 1 : next - 1
+}
+
+/** As _pam_dispatch_aux jumps: a substack counts as one line. @returns the last line that it passes over */
+function landing(session: readonly PamEntry[], from: number, jump: number): number {
+  const level = session[from]?.level ?? 0
+  const levelAt = (i: number) => session[i]?.level ?? -1
+  let at = from
+  for (let left = jump; left > 0 && levelAt(at + 1) >= level; left--) {
+    do at++
+    while (levelAt(at + 1) > level)
   }
-  return { stack: null, found: null }
+  return at
 }
 
-interface StackFile {
-  path: string
-  text: string
-}
-
-function open(name: string, read: (path: string) => string | null): StackFile | null {
-  const paths = name.startsWith('/') ? [name] : DIRECTORIES.map((directory) => `${directory}/${name}`)
-  for (const path of paths) {
-    const text = read(path)
-    if (text !== null) return { path, text }
-  }
-  return null
-}
-
-function search(file: StackFile, read: (path: string) => string | null, seen: Set<string>): PamLine | null {
-  if (seen.has(file.path)) return null
-  seen.add(file.path)
-  for (const { line, words } of logicalLines(file.text)) {
-    const included = includedBy(words)
-    if (included !== null) {
-      const inner = open(included, read)
-      const found = inner === null ? null : search(inner, read, seen)
-      if (found !== null) return found
-      continue
-    }
-    const args = polynsArguments(words)
-    if (args !== null) return { file: file.path, line, args }
-  }
-  return null
-}
-
-/** A backslash at its end joins a line with the next one; the number is that of the first. */
-function logicalLines(text: string): { line: number; words: string[] }[] {
-  const lines: { line: number; words: string[] }[] = []
-  let joined = ''
-  let first = 0
-  for (const [index, raw] of text.split('\n').entries()) {
-    if (joined === '') first = index + 1
-    const part = raw.replace(/#.*/, '')
-    joined += part.replace(/\\$/, ' ')
-    if (part.endsWith('\\')) continue
-    // A word in square brackets may hold blanks.
-    const words = joined.match(/\[[^\]]*\]|\S+/g) ?? []
-    if (words.length > 0) lines.push({ line: first, words: [...words] })
-    joined = ''
-  }
-  return lines
-}
-
-function includedBy(words: readonly string[]): string | null {
-  const [type, control, name] = words
-  if (type === '@include') return control ?? null
-  return isSession(type) && (control === 'include' || control === 'substack') ? (name ?? null) : null
-}
-
-function polynsArguments(words: readonly string[]): string[] | null {
-  const [type, , module, ...args] = words
-  if (!isSession(type) || baseName(module) !== 'pam_exec.so') return null
-  const program = args.findIndex((word) => baseName(word) === 'polyns')
-  return program >= 0 && args[program + 1] === 'pam' ? args.slice(program + 2) : null
-}
-
-function isSession(type: string | undefined): boolean {
-  return type?.replace(/^-/, '').toLowerCase() === 'session'
-}
-
-function baseName(path: string | undefined): string | undefined {
-  return path?.slice(path.lastIndexOf('/') + 1)
+/** Where in the file that has `call` a line would have to stand to come before `other`; null: not in that file. */
+export function placeBefore(call: PamEntry, other: PamEntry): Place | null {
+  const fork = call.trail.findIndex(({ line }, i) => other.trail[i]?.line !== line)
+  return fork === call.trail.length - 1 ? (other.trail[fork] ?? null) : null
 }

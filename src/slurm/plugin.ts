@@ -7,18 +7,27 @@ import { dirname, resolve } from 'node:path'
 import { isStepDaemon } from './job.js'
 
 const DEFAULT_CONF = '/etc/slurm/slurm.conf'
+/** Where the distributions and a slurmd without a file of its own (configless) have it. */
+const OTHER_CONFS = ['/run/slurm/conf/slurm.conf', '/etc/slurm-llnl/slurm.conf', '/usr/local/etc/slurm.conf']
 const MAX_FILES = 32
 
 /** slurm.conf(5): several `Name=value` may share a line, names in any case, `#` begins a comment. @returns by lower-case name */
 export function parseSlurmConf(text: string): Map<string, string> {
-  const settings = new Map<string, string>()
-  for (const line of text.replace(/\\\n/g, ' ').split('\n')) {
-    const code = line.replace(/(^|[^\\])#.*/, '$1')
-    for (const [, name, quoted, plain] of code.matchAll(/(\w+)\s*=\s*(?:"([^"]*)"|(\S+))/g)) {
-      settings.set((name ?? '').toLowerCase(), quoted ?? plain ?? '')
-    }
-  }
-  return settings
+  return new Map(settingsIn(text))
+}
+
+/** The same in their order, each as often as it is there: Epilog may come more than once. */
+export function settingsIn(text: string): [name: string, value: string][] {
+  return text
+    .replace(/\\\n/g, ' ')
+    .split('\n')
+    .flatMap((line) => {
+      const code = line.replace(/(^|[^\\])#.*/, '$1')
+      const found = code.matchAll(/(\w+)\s*=\s*(?:"([^"]*)"|(\S+))/g)
+      return Array.from(found, ([, name = '', quoted, plain]): [string, string] => {
+        return [name.toLowerCase(), quoted ?? plain ?? '']
+      })
+    })
 }
 
 /** The plugin that these settings name, as `job_container/tmpfs`; null: tasks stay where PAM has put them. */
@@ -36,6 +45,12 @@ export function pluginOf(pid: number): { plugin: string; file: string } | null {
   const file = confOf(pid)
   const plugin = pluginIn(parseSlurmConf(readWhole(file)))
   return plugin === null ? null : { plugin, file }
+}
+
+/** The slurm.conf of this machine and its text, with what it includes. @returns null: there is none */
+export function readSlurmConf(): { file: string; text: string } | null {
+  const file = [DEFAULT_CONF, ...OTHER_CONFS].find((path) => read(path) !== '')
+  return file === undefined ? null : { file, text: readWhole(file) }
 }
 
 /** slurmd hands SLURM_CONF on to slurmstepd; nobody but root chooses what a real slurmstepd starts with. */

@@ -37,13 +37,20 @@ const CAPABILITIES = {
   CAP_SYS_ADMIN: [21, 'make mount namespaces and mounts'],
 } as const
 
-/** The capabilities of this process that polyns needs, each with what for. */
+/** The capabilities that polyns needs, by name. */
+export const NEEDED_CAPABILITIES: readonly string[] = Object.keys(CAPABILITIES)
+
+/**
+ * The capabilities of a process that polyns needs, each with what for.
+ * @param set `CapBnd`: of those that its children can ever have
+ */
 export function probeCapabilities(
   status: string = readFileSync('/proc/thread-self/status', 'utf8'),
+  set: 'CapEff' | 'CapBnd' = 'CapEff',
 ): Feature[] {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
+  const mask = BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)`, 'm').exec(status)?.[1] ?? '0'}`)
   return Object.entries(CAPABILITIES).map(([feature, [bit, purpose]]) => {
-    const ok = ((effective >> BigInt(bit)) & 1n) === 1n
+    const ok = ((mask >> BigInt(bit)) & 1n) === 1n
     return {
       feature,
       ok,

@@ -3,7 +3,7 @@ import t from 'tap'
 import { installPolyns, PAM_LINE, POLYNS } from '../support/install.js'
 import { needs } from '../support/needs.js'
 import { Sandbox } from '../support/sandbox.js'
-import { ended, startSlurm, submit, until } from '../support/slurm.js'
+import { arrived, ended, instances, letGo, pause, startSlurm, submit, until } from '../support/slurm.js'
 
 const skip = needs('root', 'layer', 'dist')
 
@@ -18,17 +18,6 @@ async function cluster(config = USER, options = '--wait 5s'): Promise<Sandbox> {
   return box
 }
 
-/** The instances that are there, as `alice` or `alice.job3`, once for each private directory. */
-async function instances(box: Sandbox): Promise<string[]> {
-  const found = await box.sh('cd /tmp/inst && ls -A; cd /dev/shm/inst && ls -A')
-  return found.split('\n').filter(Boolean).sort()
-}
-
-/** Script text: says that it is there, and stays until somebody makes /srv/out/go.NAME. */
-const pause = (name: string) =>
-  `touch /srv/out/at.${name}; for i in {1..400}; do [ -e /srv/out/go.${name} ] && break; sleep 0.05; done`
-const arrived = (box: Sandbox, name: string) => until(box, `test -e /srv/out/at.${name}`)
-const letGo = (box: Sandbox, name: string) => box.sh(['touch', `/srv/out/go.${name}`])
 const out = (box: Sandbox, name: string) => box.read(`/srv/out/${name}`)
 
 t.test('batch jobs of two users at once, and the steps in them', { skip }, async (t) => {

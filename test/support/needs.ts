@@ -2,6 +2,7 @@
  * What a test cannot do without. `t.test('...', { skip: needs('root', 'layer') }, ...)` leaves it out with the reason;
  * where skips are forbidden (POLYNS_FORBID_SKIP=1, set by .ci/run) a missing need is an error instead.
  */
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { layer } from './layer.js'
 
@@ -24,6 +25,13 @@ const checks = {
   },
   /** FUSE mounts. */
   fuse: () => (can('/dev/fuse') ? '' : 'needs /dev/fuse'),
+  /** Pairs of network interfaces, to join network namespaces. */
+  veth: () => {
+    const add = ['--net', 'ip', 'link', 'add', 'name', 'a', 'type', 'veth', 'peer', 'name', 'b']
+    const { status } = spawnSync('unshare', add)
+    // 127: no `ip` on this machine. The layer has one.
+    return status === 0 || status === 127 ? '' : 'needs a kernel with veth'
+  },
   /** The bundle that `npm run build` makes. */
   dist: () => (existsSync(new URL('../../dist/polyns.cjs', import.meta.url)) ? '' : 'needs `npm run build`'),
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { parseSlurmConf, pluginIn, pluginOf } from '../../../src/slurm/plugin.js'
+import { parseSlurmConf, pluginIn, pluginOf, settingsIn } from '../../../src/slurm/plugin.js'
 
 t.test('slurm.conf is read as Slurm reads it', async (t) => {
   const cases: [string, string, Record<string, string>][] = [
@@ -16,6 +16,15 @@ t.test('slurm.conf is read as Slurm reads it', async (t) => {
     ['nothing', '', {}],
   ]
   for (const [what, text, settings] of cases) t.same(Object.fromEntries(parseSlurmConf(text)), settings, what)
+})
+
+t.test('a setting that may come more than once', async (t) => {
+  const text = 'Epilog=/a UsePAM=1\nepilog="/b c"\n#Epilog=/d\n'
+  t.strictSame(settingsIn(text), [
+    ['epilog', '/a'],
+    ['usepam', '1'],
+    ['epilog', '/b c'],
+  ])
 })
 
 t.test('a plugin counts when it gives jobs a namespace', async (t) => {
