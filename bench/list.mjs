@@ -1,37 +1,44 @@
 // npm run bench: what `polyns list` and `polyns metrics` cost with many live namespaces, and what a login pays for being counted.
-// Runs as root in namespaces of its own, with its own /run, /tmp and /etc/passwd; needs `npm run build`. All sessions are real:
-// a shell plays the PAM application, opens one with a namespace of its own, and becomes a sleep.
-import { spawn, spawnSync } from 'node:child_process'
+// Has its own /run, /tmp and /etc/passwd. All sessions are real: a shell plays the PAM application, opens one with a namespace
+// of its own, and becomes a sleep.
+import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { arch, cpus, release } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { cpus } from 'node:os'
+import { bundle, enclose, polyns, printMachine, printTimes, sh, time } from './common.mjs'
 
-const checkout = fileURLToPath(new URL('..', import.meta.url))
 const rounds = Number(process.env.ROUNDS ?? 9)
 const sessions = Number(process.env.SESSIONS ?? 1000)
 const users = 100
 
-if (process.argv[2] !== 'inside') {
-  if (process.geteuid() !== 0) {
-    console.error('bench: needs root, to make namespaces and to adopt a process')
-    process.exit(1)
-  }
-  const namespaces = '--mount --pid --fork --kill-child=KILL --mount-proc --propagation private --'.split(' ')
-  const self = fileURLToPath(import.meta.url)
-  const inside = ['--pdeathsig', 'KILL', '--', 'unshare', ...namespaces, process.execPath, self, 'inside']
-  process.exit(spawnSync('setpriv', inside, { stdio: 'inherit' }).status ?? 1)
-}
-
-const sh = (text) => spawnSync('/bin/sh', ['-c', text], { cwd: checkout, encoding: 'utf8' })
+enclose(import.meta.url)
 sh(
   'mount -t tmpfs -o mode=1777 bench /tmp; mount -t tmpfs -o mode=755 bench /run; mount -t tmpfs -o mode=755 bench /mnt',
 )
+/** What `polyns pam` calls, the first time in a process that is what a login pays. */
+const TALLY = `
+  import { openat2 } from './src/sys/path.js'
+  import { statx } from './src/sys/stat.js'
+  import { tally } from './src/session/tally.js'
+  import { spawnSync } from 'node:child_process'
+  import { renameSync, writeFileSync } from 'node:fs'
+  if (process.argv[3] === undefined) {
+    const one = () => Number(spawnSync(process.execPath, [__filename, '1', 'once'], { encoding: 'utf8' }).stdout)
+    console.log(JSON.stringify(Array.from({ length: Number(process.argv[2]) }, one)))
+  } else {
+    // A login has opened files and written its record by then.
+    writeFileSync('/run/polyns/.bench', 'x'.repeat(500))
+    renameSync('/run/polyns/.bench', '/run/polyns/bench')
+    openat2(null, '/run/polyns', 0, 0)[Symbol.dispose]()
+    statx(null, '/run/polyns')
+    const start = process.hrtime.bigint()
+    tally('built', 43210)
+    console.log(Number(process.hrtime.bigint() - start) / 1e6)
+  }`
+
 const people = Array.from({ length: users }, (_, i) => `bench${i}:x:${60_000 + i}:${60_000 + i}::/:/bin/sh\n`)
 writeFileSync('/mnt/passwd', readFileSync('/etc/passwd', 'utf8') + people.join(''))
 sh('mount --bind /mnt/passwd /etc/passwd')
 writeFileSync('/mnt/namespace.conf', '/tmp /tmp/inst/ user:noinit:scope=session root\n')
-const polyns = `${process.execPath} ${checkout}dist/start.cjs`
 const config = '--config /mnt/namespace.conf'
 
 async function open(i) {
@@ -50,16 +57,11 @@ const lane = async () => {
 }
 await Promise.all(Array.from({ length: cpus().length * 2 }, lane))
 
-const seen = JSON.parse(sh(`${polyns} list --json ${config}`).stdout)
+const seen = JSON.parse(sh(`${polyns} list --json ${config}`))
 const own = new Set(seen.sessions.map(({ namespace }) => namespace)).size
 if (seen.sessions.length !== sessions || own !== sessions)
   throw new Error(`${seen.sessions.length} sessions, ${own} namespaces`)
 
-const cpu = /^model name\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? arch()
-console.log(
-  `Node ${process.version}, Linux ${release()}, ${cpus().length} x ${cpu}, ${sessions} live namespaces, ${rounds} rounds, milliseconds\n`,
-)
-console.log(`${'what'.padEnd(32)} ${'min'.padStart(8)} ${'median'.padStart(8)} ${'max'.padStart(8)}`)
 const commands = ['list', 'list --json', 'list --budget 0', 'metrics'].map((what) => [
   `polyns ${what}`,
   `${polyns} ${what} ${config}`,
@@ -67,54 +69,11 @@ const commands = ['list', 'list --json', 'list --budget 0', 'metrics'].map((what
 const times = Object.fromEntries(commands.map(([name]) => [name, []]))
 for (let i = 0; i < rounds; i++) {
   for (const [name, command] of commands) {
-    const start = process.hrtime.bigint()
-    const { status, stderr } = sh(`${command} >/dev/null`)
-    times[name].push(Number(process.hrtime.bigint() - start) / 1e6)
-    if (status !== 0) throw new Error(`'${command}' gave status ${status}: ${stderr}`)
+    times[name].push(time(() => sh(`${command} >/dev/null`)).ms)
   }
 }
-for (const [name, values] of Object.entries(times)) print(name, values)
-
-writeFileSync('/mnt/tally.cjs', await tallyProgram())
-print('counting one login', JSON.parse(sh(`${process.execPath} /mnt/tally.cjs ${rounds}`).stdout))
-
-/** What `polyns pam` calls, the first time in a process that is what a login pays. */
-async function tallyProgram() {
-  const contents = `
-    import { openat2 } from './src/sys/path.js'
-    import { statx } from './src/sys/stat.js'
-    import { tally } from './src/session/tally.js'
-    import { spawnSync } from 'node:child_process'
-    import { renameSync, writeFileSync } from 'node:fs'
-    if (process.argv[3] === undefined) {
-      const one = () => Number(spawnSync(process.execPath, [__filename, '1', 'once'], { encoding: 'utf8' }).stdout)
-      console.log(JSON.stringify(Array.from({ length: Number(process.argv[2]) }, one)))
-    } else {
-      // A login has opened files and written its record by then.
-      writeFileSync('/run/polyns/.bench', 'x'.repeat(500))
-      renameSync('/run/polyns/.bench', '/run/polyns/bench')
-      openat2(null, '/run/polyns', 0, 0)[Symbol.dispose]()
-      statx(null, '/run/polyns')
-      const start = process.hrtime.bigint()
-      tally('built', 43210)
-      console.log(Number(process.hrtime.bigint() - start) / 1e6)
-    }`
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: checkout },
-    write: false,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-    external: ['koffi'],
-    define: { 'import.meta.url': JSON.stringify(`file://${checkout}dist/tally.cjs`) },
-  })
-  return outputFiles[0].contents
-}
-
-function print(name, values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const figures = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)].map((v) => v.toFixed(2).padStart(8))
-  console.log(`${name.padEnd(32)} ${figures.join(' ')}`)
-}
+writeFileSync('/mnt/tally.cjs', await bundle(TALLY))
+times['counting one login'] = JSON.parse(sh(`${process.execPath} /mnt/tally.cjs ${rounds}`))
+printMachine(`${sessions} live namespaces, ${rounds} rounds`)
+printTimes(times)
 process.exit(0) // the sleeps end with this process, which is pid 1 here

@@ -21,6 +21,14 @@ const WITH_POLYNS = `"$NODE" "$POLYNS" pam || exit
 "$NODE" "$POLYNS" demo --session "$PAM_USER" $MOUNT
 PAM_TYPE=close_session "$NODE" "$POLYNS" pam
 exit`
+// su, from within the user's session: its stack has `polyns pam --global`. The session belongs to root then.
+const THEN_SU = `"$NODE" "$POLYNS" pam || exit
+export PAM_SERVICE=su PAM_RUSER="$PAM_USER" PAM_USER=root
+"$NODE" "$POLYNS" pam --global || exit
+"$NODE" "$POLYNS" demo --session root
+PAM_TYPE=close_session "$NODE" "$POLYNS" pam --global
+PAM_TYPE=close_session PAM_SERVICE=demo PAM_USER="$PAM_RUSER" "$NODE" "$POLYNS" pam
+exit`
 const WITHOUT_POLYNS = 'exec "$NODE" "$POLYNS" demo --session "$PAM_USER"'
 
 export interface LoginOptions {
@@ -28,6 +36,8 @@ export interface LoginOptions {
   polyns: boolean
   /** Where the user mounts something as the session begins. */
   mount?: string
+  /** The user calls su as soon as the session is open, and is root from then on. */
+  su?: boolean
 }
 
 export interface Answer {
@@ -60,8 +70,9 @@ export class Login {
   }
 
   /** @throws {UnsupportedError} 'polyns pam' refused the session for want of rights @throws {Error} for any other reason */
-  static async open(world: World, { user, polyns, mount }: LoginOptions): Promise<Login> {
-    const child = spawn('/bin/sh', ['-c', polyns ? WITH_POLYNS : WITHOUT_POLYNS], {
+  static async open(world: World, { user, polyns, mount, su = false }: LoginOptions): Promise<Login> {
+    const withPolyns = su ? THEN_SU : WITH_POLYNS
+    const child = spawn('/bin/sh', ['-c', polyns ? withPolyns : WITHOUT_POLYNS], {
       cwd: '/',
       env: {
         ...CLEAN_ENVIRONMENT,

@@ -36,13 +36,16 @@ export async function play(world: World, show: Show): Promise<boolean> {
   const host = await stage.open({ user: 'root', polyns: false })
   await host.run('touch /tmp/host.txt')
   await withoutPolyns(stage, host)
-  await polyns(world, 'setup')
+  await polyns(world, ['setup'])
   const mounts = mountTable()
   const users = await withPolyns(stage, host)
   await bobLooksForTheSecret(stage, users)
   await aliceLogsInAgain(stage, users, host)
   await hostMountsLater(stage, users)
+  await aliceBecomesRoot(stage, host)
   await allLogOut(stage, host, mounts)
+  // It takes nothing of uid 0, whatever that is called.
+  if (world.bob.uid !== 0) await bobsLastJobEnds(stage)
   conclude(stage)
   return stage.failed === 0
 }
@@ -131,21 +134,43 @@ async function hostMountsLater({ world, fact }: Stage, { alice, bob }: Users): P
   )
 }
 
+async function aliceBecomesRoot(stage: Stage, host: Login): Promise<void> {
+  const root = await stage.open({ user: 'alice', polyns: true, su: true })
+  const files = (await root.list('/tmp')).join(' ')
+  stage.fact(
+    root.namespace === host.namespace && files === 'host.txt polyns-inst/',
+    "alice calls su: by 'polyns pam --global' root has the host's own view",
+    `${root.namespace}, the host's is ${host.namespace}; /tmp: ${files}`,
+  )
+}
+
 async function allLogOut(stage: Stage, host: Login, mounts: string): Promise<void> {
   const files = (await host.list('/tmp/polyns-inst/alice')).join(' ')
   await stage.closeAll()
-  const sessions = await polyns(stage.world, 'list')
+  const sessions = await openSessions(stage.world)
   const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== '1')
   const isSame = mountTable() === mounts
   stage.fact(
-    sessions === 'no sessions\n' && processes.length === 0 && isSame,
+    sessions === 0 && processes.length === 0 && isSame,
     'all log out: no process, no session and no mount is left',
-    `${sessions.trim()}; processes: ${processes.join(' ') || 'none'}; mounts ${isSame ? 'as before' : 'differ'}`,
+    `${sessions} sessions; processes: ${processes.join(' ') || 'none'}; mounts ${isSame ? 'as before' : 'differ'}`,
   )
   stage.fact(
     files === 'secret.txt',
     "alice's files stay for her next login, in /tmp/polyns-inst/alice",
     files,
+  )
+}
+
+async function bobsLastJobEnds({ world, fact }: Stage): Promise<void> {
+  const { name, uid } = world.bob
+  const job = { SLURM_JOB_ID: '7', SLURM_JOB_USER: name, SLURM_JOB_UID: `${uid}` }
+  await polyns(world, ['epilog'], job)
+  const left = PLACES.map((place) => readdirSync(`${place}/polyns-inst`).join(' '))
+  fact(
+    left.every((names) => names === 'alice'),
+    "bob's last SLURM job ends: 'polyns epilog' removes what was his alone",
+    left.join('; '),
   )
 }
 
@@ -161,12 +186,19 @@ function conclude({ say, failed }: Stage): void {
 }
 
 /** Runs a command of polyns on the demo's machine. @throws {Error} it failed, with what it said */
-async function polyns({ program }: World, ...args: string[]): Promise<string> {
+async function polyns({ program }: World, args: string[], env = {}): Promise<string> {
   const { stdout } = await promisify(execFile)(program.node, [program.polyns, ...args], {
     cwd: '/',
-    env: CLEAN_ENVIRONMENT,
+    env: { ...CLEAN_ENVIRONMENT, ...env },
   })
   return stdout
+}
+
+async function openSessions(world: World): Promise<number> {
+  const { sessions }: { sessions: unknown[] } = JSON.parse(
+    await polyns(world, ['list', '--json', '--budget', '0']),
+  )
+  return sessions.length
 }
 
 function mountTable(): string {
