@@ -39,8 +39,10 @@ interface Listed {
   namespace: string
 }
 
+/** Without the age, which grows meanwhile. */
 async function listed(box: Sandbox): Promise<Listed[]> {
-  return JSON.parse(await box.sh([POLYNS, 'list', '--json'])).sessions
+  const { sessions } = JSON.parse(await box.sh([POLYNS, 'list', '--json']))
+  return sessions.map(({ age, ...session }: Listed & { age: number }) => session)
 }
 
 for (const [where, line] of [
