@@ -1,4 +1,4 @@
-// npm run bench: what `polyns list` and `polyns metrics` cost with many live namespaces, and what a login pays for being counted.
+// npm run bench: what `polyns list`, `metrics` and `doctor` cost with many live namespaces, and what a login pays for being counted.
 // Has its own /run, /tmp and /etc/passwd. All sessions are real: a shell plays the PAM application, opens one with a namespace
 // of its own, and becomes a sleep.
 import { spawn } from 'node:child_process'
@@ -66,6 +66,7 @@ const commands = ['list', 'list --json', 'list --budget 0', 'metrics'].map((what
   `polyns ${what}`,
   `${polyns} ${what} ${config}`,
 ])
+commands.push(['polyns doctor', `{ ${polyns} doctor ${config} || :; }`]) // this is no machine in good order
 const times = Object.fromEntries(commands.map(([name]) => [name, []]))
 for (let i = 0; i < rounds; i++) {
   for (const [name, command] of commands) {

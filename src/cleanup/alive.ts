@@ -3,6 +3,7 @@
  * his subordinate range, any registered session whose leader lives, any namespace that still has the instance mounted.
  */
 import { readFileSync } from 'node:fs'
+import { notedJobs } from '../session/jobs.js'
 import { isLive, readRecords } from '../session/registry.js'
 import { holdersOf, type Processes } from './processes.js'
 
@@ -59,6 +60,18 @@ export function hasSession(person: Person): boolean {
 
 function liveSession({ uid }: Person) {
   return readRecords(uid).find((record) => record.ended === undefined && isLive(record))
+}
+
+/** Where the epilog of a job never came, a reap must not wait for it for ever. */
+const JOB_MS = 7 * 86_400_000
+
+/**
+ * Why they must stay although nothing of his runs: a job of his has written to them, and is not over, as far as its epilog
+ * tells. Null: there is none.
+ */
+export function whyForJobs({ uid }: Pick<Person, 'uid'>): string | null {
+  const job = notedJobs(uid).find(({ ageMs }) => ageMs < JOB_MS)
+  return job === undefined ? null : `has job ${job.id}, which has had a step here`
 }
 
 /**

@@ -3,7 +3,9 @@ import { pam } from './pam.js'
 
 const [command, ...args] = process.argv.slice(2)
 
-if (command === 'pam' && !args.includes('--help') && !args.includes('-h')) {
+// Called by pam_exec a mere help would pass for a session that was opened.
+const asksForHelp = process.env.PAM_TYPE === undefined && (args.includes('--help') || args.includes('-h'))
+if (command === 'pam' && !asksForHelp) {
   process.exitCode = pam(args, process.env)
 } else {
   void import('./program.js').then(({ main }) => main(process.argv))

@@ -25,12 +25,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     err: (text) => process.stderr.write(text),
     color: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
   }
+  process.exitCode = EXIT.ok // start.cjs has set another, for a program that is not whole
   try {
     await commands(io).parseAsync([...argv])
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version end this way too, and have printed what they have to say.
-      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+      // Help and version end this way too, and have printed what they have to say; in a PAM line that is no session.
+      const isPrinted = error.exitCode === 0 && process.env.PAM_TYPE === undefined
+      process.exitCode = isPrinted ? EXIT.ok : EXIT.usage
       return
     }
     io.err(`polyns: ${describeError(error, { stack: true })}\n`)

@@ -12,11 +12,13 @@ import { MARK_DIRECTORY } from './marker.js'
 export const RUN_DIRECTORY = '/run/polyns'
 export const SESSIONS_DIRECTORY = `${RUN_DIRECTORY}/sessions`
 export const LOCK_DIRECTORY = `${RUN_DIRECTORY}/lock`
+export const JOBS_DIRECTORY = `${RUN_DIRECTORY}/jobs`
 
 const DIRECTORIES: readonly [path: string, mode: number][] = [
   [RUN_DIRECTORY, 0o755],
   [SESSIONS_DIRECTORY, 0o700],
   [LOCK_DIRECTORY, 0o700],
+  [JOBS_DIRECTORY, 0o700],
   [MARK_DIRECTORY, 0o755],
 ]
 

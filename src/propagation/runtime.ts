@@ -6,7 +6,13 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { LAST_GOOD_DIRECTORY } from '../config/index.js'
 import { MARK_DIRECTORY } from '../ns/marker.js'
-import { ensureRunDirectories, LOCK_DIRECTORY, RUN_DIRECTORY, SESSIONS_DIRECTORY } from '../ns/rundir.js'
+import {
+  ensureRunDirectories,
+  JOBS_DIRECTORY,
+  LOCK_DIRECTORY,
+  RUN_DIRECTORY,
+  SESSIONS_DIRECTORY,
+} from '../ns/rundir.js'
 import { isAlive } from '../ns/target.js'
 import { LOCK, O, RESOLVE } from '../sys/flags.js'
 import { flock, openat2 } from '../sys/path.js'
@@ -16,18 +22,13 @@ import { command, type Step } from './step.js'
 const BOOT_ID = join(RUN_DIRECTORY, 'boot-id')
 const RECORD = join(RUN_DIRECTORY, RECORD_NAME)
 
-/** Differs from one boot to the next. */
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-}
-
 /**
  * Makes the directories.
  * @throws {UnsafePathError} one of them is not root's, or others can write to it
  */
 export function makeDirectories(options: { dryRun: boolean }): Step[] {
   const open = [MARK_DIRECTORY]
-  const closed = [SESSIONS_DIRECTORY, LOCK_DIRECTORY, LAST_GOOD_DIRECTORY] // the last is storeLastGood's to make
+  const closed = [SESSIONS_DIRECTORY, LOCK_DIRECTORY, JOBS_DIRECTORY, LAST_GOOD_DIRECTORY] // the last is storeLastGood's to make
   const steps = [open, closed].map((directories): Step => {
     const mode = directories === open ? '755' : '700'
     const outcome = directories.every((directory) => existsSync(directory)) ? 'already' : toDo(options)
@@ -48,13 +49,15 @@ export function dropStale(id: string, options: { dryRun: boolean }): Step[] {
         .filter((file) => !isLiveSession(file))
         .forEach(remove)
       contents(LOCK_DIRECTORY).forEach(removeLock)
-      contents(LAST_GOOD_DIRECTORY).forEach(remove)
+      for (const directory of [JOBS_DIRECTORY, LAST_GOOD_DIRECTORY]) contents(directory).forEach(remove)
       remove(RECORD)
     }
     if (known !== id || !existsSync(BOOT_ID)) replaceFile(BOOT_ID, `${id}\n`)
   }
   if (known === id) return []
-  const all = [SESSIONS_DIRECTORY, LOCK_DIRECTORY, LAST_GOOD_DIRECTORY].map((directory) => `${directory}/*`)
+  const all = [SESSIONS_DIRECTORY, LOCK_DIRECTORY, JOBS_DIRECTORY, LAST_GOOD_DIRECTORY].map(
+    (directory) => `${directory}/*`,
+  )
   const line = ['rm -rf', ...all, RECORD].join(' ')
   return [{ outcome: toDo(options), command: line, note: 'left by another boot; what is in use stays' }]
 }

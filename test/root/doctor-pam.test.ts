@@ -5,10 +5,24 @@ import { installPolyns, PAM_LINE, POLYNS, TMP_AND_SHM } from '../support/install
 import { plainStack } from '../support/logins.js'
 import { needs } from '../support/needs.js'
 import { Sandbox } from '../support/sandbox.js'
+import { logged, settled } from './state.js'
 
 const skip = needs('root', 'layer', 'dist')
 
 const PAM = '/etc/pam.d'
+
+/** What a user may write into ~/.pam_environment to have programs that others start run code of his. */
+const EVIL = [
+  'LD_PRELOAD=/home/alice/preload.so',
+  'LD_AUDIT=/home/alice/audit.so',
+  'LD_LIBRARY_PATH=/home/alice',
+  'GLIBC_TUNABLES=glibc.malloc.check=3',
+  'NODE_OPTIONS="--require /home/alice/evil.js"',
+  'BASH_ENV=/home/alice/evil.sh',
+  'ENV=/home/alice/evil.sh',
+  'IFS=/',
+  'PS4=$(/home/alice/evil.sh)',
+]
 const insert = (service: string, at: number | '$', line: string) => [
   'sed',
   '-i',
@@ -133,30 +147,99 @@ t.test('lines that pass over polyns', { skip }, async (t) => {
   })
 })
 
-t.test('variables of a user’s own, wherever pam_env stands', { skip }, async (t) => {
+const READENV = 'pam_env.so user_readenv=1'
+/** Wherever pam_env stands, as pam_exec calls a program at the beginning of the session and at its end. */
+const stacksWith = (line: string) => ({
+  before: plainStack([`session required ${READENV}`, line]),
+  after: plainStack([line, `session required ${READENV}`]),
+  auth: [`auth required ${READENV}`, 'account required pam_permit.so', line],
+})
+/** The script by itself, which has a shell and its loader. */
+const SCRIPT = '/usr/local/bin/polyns'
+const linkScript = `ln -sfn /opt/polyns/bin/polyns.sh ${SCRIPT}`
+const nameScript = (service: string) => `sed -i s:${POLYNS}:${SCRIPT}: ${PAM}/${service}`
+const nameLauncher = (service: string) => `sed -i s:${SCRIPT}:${POLYNS}: ${PAM}/${service}`
+
+t.test('variables of a user’s own, where the script is named', { skip }, async (t) => {
   await using box = await host()
-  const ENV = 'pam_env.so user_readenv=1'
-  const stacks = {
-    before: plainStack([`session required ${ENV}`, PAM_LINE]),
-    after: plainStack([PAM_LINE, `session required ${ENV}`]),
-    auth: [`auth required ${ENV}`, 'account required pam_permit.so', PAM_LINE],
-  }
+  await box.sh(linkScript)
+  // Any library will do: what it holds for its beginning is run.
+  const library = `"$(ldd /bin/ls | awk '/selinux/ { print $3 }')"`
+  await box.sh(`cd /home/alice; cp -L ${library} preload.so; cp preload.so audit.so`)
   const sshd = await box.startSshd()
-  for (const [where, stack] of Object.entries(stacks)) {
+  for (const [where, stack] of Object.entries(stacksWith(PAM_LINE.replace(POLYNS, SCRIPT)))) {
     await box.pam('sshd', stack)
-    t.match(await findingsOf(box, 'pam-env'), [{ severity: 'error' }], `${where}: is told`)
-    // The loader writes that file as whoever runs the program.
-    const wish = `LD_DEBUG=libs\nLD_DEBUG_OUTPUT=/run/${where}\n`
-    await box.write('/home/alice/.pam_environment', wish)
+    t.match(await findingsOf(box, 'pam-env'), [{ severity: 'error', why: /sshd can become root/ }], where)
+    // The loader writes that file as whoever runs the program, and tells in it what else it has obeyed.
+    const wish = ['LD_DEBUG=libs,files', `LD_DEBUG_OUTPUT=/run/${where}`, ...EVIL].join('\n')
+    await box.write('/home/alice/.pam_environment', `${wish}\n`)
     await box.ssh('alice', 'true')
     await box.sh(`until ls /run/${where}.*; do sleep 0.05; done`)
+    await settled(box)
     t.match(await box.sh(`stat -c %U /run/${where}.*`), /^root$/m, `${where}: root’s loader obeys`)
+    const told = await box.sh(`cat /run/${where}.*`)
+    t.ok(told.includes('calling init: /home/alice/preload.so'), `${where}: code of alice’s is run by root`)
+    t.ok(told.includes('file=/home/alice/audit.so'), `${where}: LD_AUDIT`)
+    t.ok(told.includes('search path=/home/alice/'), `${where}: LD_LIBRARY_PATH`)
   }
   await box.end(sshd)
 })
 
+t.test('variables of a user’s own, where the launcher is named', { skip }, async (t) => {
+  await using box = await host()
+  await box.write('/home/alice/evil.sh', 'echo evil >>/run/evil\n', 0o755)
+  await box.write('/home/alice/evil.js', `require('fs').writeFileSync('/run/evil', 'evil')\n`)
+  const sshd = await box.startSshd()
+  for (const [where, stack] of Object.entries(stacksWith(PAM_LINE))) {
+    await box.pam('sshd', stack)
+    t.match(await findingsOf(box, 'pam-env'), [], `${where}: is in order`)
+    const loader = [
+      'LD_DEBUG=libs,files',
+      'LD_DEBUG_OUTPUT=/run/evil',
+      'LD_PROFILE=libc.so.6',
+      'LD_PROFILE_OUTPUT=/run',
+    ]
+    const items = [
+      'PAM_USER=bob',
+      'PAM_RUSER=root',
+      'PAM_SERVICE=su',
+      'PAM_TYPE=close_session',
+      'PAM_TTY=x',
+      'PAM_RHOST=x',
+    ]
+    const wish = [...loader, ...EVIL, ...items].join('\n')
+    await box.write('/home/alice/.pam_environment', `${wish}\n`)
+    const before = (await logged(box)).length
+    const { stdout } = await box.ssh('alice', `cat /proc/self/mountinfo; echo "got $PAM_RUSER"`)
+    t.match(stdout, / \/tmp\/polyns-inst\/alice \/tmp /, `${where}: the session is hers`)
+    t.match(stdout, /^got root$/m, 'and her file was read')
+    await settled(box)
+    t.match(await logged(box, before), [
+      /sshd: session of alice opened, built: /,
+      /sshd: session of alice closed$/,
+    ])
+    const left = await box.run('ls /run | grep -E "evil|libc"')
+    t.match(
+      left,
+      { status: 1, stdout: '' },
+      `${where}: nothing of it has run as root, at the beginning or at the end`,
+    )
+  }
+  await box.end(sshd)
+})
+
+t.test('a PAM line that names another program than the launcher', { skip }, async (t) => {
+  await using box = await host()
+  const other = { id: 'launcher', severity: 'warning', saw: /needs a loader/ } as const
+  const found = await mends(t, box, { ...other, break: `ln -sfn /opt/polyns/bin/polyns.sh ${POLYNS}` })
+  t.same(found?.mend, [`ln -sfn /opt/polyns/bin/polyns ${POLYNS}`])
+  await box.write(SCRIPT, `#!/bin/sh\nexec ${POLYNS} "$@"\n`, 0o755)
+  await mends(t, box, { ...other, break: nameScript('cron'), by: nameLauncher('cron') })
+})
+
 t.test('what must not come before polyns, or after it', { skip }, async (t) => {
   await using box = await host()
+  await box.sh(`${linkScript}; ${nameScript('sshd')}; ${nameScript('login')}`)
   await mends(t, box, {
     id: 'pam-env',
     severity: 'error',
@@ -167,6 +250,7 @@ t.test('what must not come before polyns, or after it', { skip }, async (t) => {
   await mends(t, box, { id: 'pam-env', severity: 'error', break: last })
   const auth = insert('login', 1, 'auth required pam_env.so user_readenv=1')
   await mends(t, box, { id: 'pam-env', severity: 'error', break: auth, saw: /login:1: / })
+  await box.sh(`${nameLauncher('sshd')}; ${nameLauncher('login')}`)
 
   const id = 'pam-order'
   const volume = insert('common-session', '$', 'session optional pam_mount.so')

@@ -20,7 +20,7 @@ t.test('on a machine whose mounts are all shared, as with systemd', { skip }, as
     const lines = await ok(t, box, '--dry-run')
     t.strictSame(lines, [
       'would    mkdir -p -m 755 /run/polyns/ns',
-      'would    mkdir -p -m 700 /run/polyns/sessions /run/polyns/lock /run/polyns/last-good',
+      'would    mkdir -p -m 700 /run/polyns/sessions /run/polyns/lock /run/polyns/jobs /run/polyns/last-good',
       'would    mkdir -m 000 /tmp/polyns-inst',
       'would    mkdir -m 000 /var/shm-inst',
       'would    mkdir -m 000 /var/home-inst',
@@ -58,6 +58,7 @@ t.test('on a machine whose mounts are all shared, as with systemd', { skip }, as
     t.strictSame(
       (await box.snapshot()).runPolyns.map((line) => line.replace(/last-good\/.+/, 'last-good/FILE')),
       [
+        'd 700 0:0 jobs',
         'd 700 0:0 last-good',
         'd 700 0:0 lock',
         'd 700 0:0 sessions',

@@ -166,8 +166,8 @@ t.test('an array of 50 short jobs leaves nothing behind', { skip }, async (t) =>
   t.equal(epilogs.length, 50)
   t.same(await instances(box), [])
   t.equal(
-    await box.sh('ls -A /run/polyns/sessions /dev/shm/inst'),
-    '/dev/shm/inst:\n\n/run/polyns/sessions:\n',
+    await box.sh('ls -A /run/polyns/sessions /run/polyns/jobs /dev/shm/inst'),
+    '/dev/shm/inst:\n\n/run/polyns/jobs:\n\n/run/polyns/sessions:\n',
   )
   await box.sh('for lock in /run/polyns/lock/*; do flock -n $lock true || exit; done')
   t.same(

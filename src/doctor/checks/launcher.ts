@@ -1,9 +1,13 @@
-/* The program that the PAM lines name: whoever could change it is root at the next login, and without it nobody logs in. */
+/*
+ * The program that the PAM lines name: whoever could change it is root at the next login, and without it nobody logs in. It
+ * must be bin/polyns, which has no loader, and not the script that this starts.
+ */
 import { existsSync, lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { command } from '../../propagation/step.js'
 import { childProcess } from '../../sys/lazy.js'
-import { type Check, error, type Finding, ok } from '../finding.js'
+import { startsAlone } from '../elf.js'
+import { type Check, error, type Finding, ok, warning } from '../finding.js'
 import type { Host } from '../host.js'
 import { callsOf } from '../pamcalls.js'
 
@@ -36,7 +40,16 @@ function judge(program: string, host: Host): Finding[] {
   if ((lstatSync(real).mode & 0o111) === 0) {
     return [error(`${program} is not executable`, REFUSED, command('chmod', 'a+x', real))]
   }
-  return [start(program)]
+  const started = start(program)
+  return started.severity === 'ok' && !startsAlone(real) ? [tellLoader(program, real)] : [started]
+}
+
+function tellLoader(program: string, real: string): Finding {
+  const saw = `${program}${program === real ? '' : `, which is ${real},`} needs a loader: it is not the launcher that 'npm run build' makes`
+  const why =
+    "the loader obeys LD_PRELOAD of the PAM environment, as root; some stacks take that from a user's ~/.pam_environment"
+  // A file, not a link, is somebody's own, and no command of ours may replace it.
+  return warning(saw, why, ...(lstatSync(program).isSymbolicLink() ? link(program) : []))
 }
 
 function realPath(path: string): string | null {
@@ -51,7 +64,7 @@ function realPath(path: string): string | null {
 /** To this polyns, where it is installed as a package is. */
 function link(program: string): string[] {
   const own = resolve(dirname(process.argv[1] ?? ''), '../bin/polyns')
-  return existsSync(own) && own !== program ? [command('ln', '-sfn', own, program)] : []
+  return startsAlone(own) && own !== program ? [command('ln', '-sfn', own, program)] : []
 }
 
 /** The files that are run, and each directory that leads to them by the path as it is written and as it really is. */
@@ -60,7 +73,7 @@ function waysTo(program: string, real: string): string[] {
   const bundled = ['start.cjs', 'polyns.cjs', 'pam.cjs', 'pam.cache', 'polyns.cache'].map(
     (name) => `${bundle}/${name}`,
   )
-  const files = [real, ...bundled.filter((file) => existsSync(file))]
+  const files = [real, ...[`${dirname(real)}/polyns.sh`, ...bundled].filter((file) => existsSync(file))]
   const written = [program, join(realpathSync.native(dirname(program)), basename(program))]
   return [...new Set([...[...written, ...files].flatMap(above), ...files])]
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Starts polyns on Node with a clean environment. pam_exec hands on the PAM environment, which the user who logs in may have
-# written: a NODE_OPTIONS in it would be code run as root. So the environment is made anew, of what polyns reads.
-# Nothing here looks at PATH, and only a call by a symbolic link costs a fork: this runs at every login.
+{ # To the last line: a shell that has half of this file must not take its end for a success.
+# Starts polyns on Node with an environment of what polyns reads, made anew. At a login bin/polyns is called and calls this,
+# without all that could reach the loader or the shell itself; but only here is it exact: a NODE_OPTIONS of the user's would be
+# code run as root. Nothing here looks at PATH, and only a call by a symbolic link costs a fork: this runs at every login.
 self=$0
 if [ -h "$self" ]; then
   self=$(/usr/bin/readlink -f -- "$0") || exit 1
@@ -10,9 +11,11 @@ case $self in
   */*) bin=${self%/*} ;;
   *) bin=. ;;
 esac
-# start.cjs runs polyns.cjs from code that was compiled when it was built; polyns.cjs alone will do.
 program=$bin/../dist/start.cjs
-[ -r "$program" ] || program=$bin/../dist/polyns.cjs
+if ! [ -s "$program" ]; then # Node takes an empty one for a success
+  echo "polyns: no $program: build polyns again" >&2
+  exit 4
+fi
 
 for node in /usr/lib/polyns/node /usr/bin/node /usr/local/bin/node /usr/bin/nodejs; do
   [ -x "$node" ] && break
@@ -42,3 +45,4 @@ exec /usr/bin/env -i \
   ${SLURMD_NODENAME+"SLURMD_NODENAME=$SLURMD_NODENAME"} \
   ${TERM+"TERM=$TERM"} ${LANG+"LANG=$LANG"} ${NO_COLOR+"NO_COLOR=$NO_COLOR"} \
   ${nofile+"POLYNS_NOFILE=$nofile"} PATH=/usr/sbin:/usr/bin:/sbin:/bin "$node" $flags "$program" "$@"
+}
