@@ -16,6 +16,7 @@ export interface AssistantData {
   shared: Int32Array
   /** The number of the tree's open directory; it stays open until the state is `done` or `unwanted`. */
   top: number
+  /** Of monotonicMs(). */
   deadline: number
 }
 

@@ -7,6 +7,7 @@ import type { SessionMount } from '../ns/build.js'
 import { enterHost } from '../ns/enter.js'
 import { lockUser, tryLockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
+import { monotonicMs } from '../sys/clock.js'
 import { waitFor } from '../sys/sleep.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { holdersOf, type Processes, scanProcesses } from './processes.js'
@@ -48,7 +49,7 @@ export function sweepEnded(uid: number, besides: readonly number[], options = AT
     return taken.asides.length > 0 || endedRecords(uid).length === 0
   })
   swept.left.push(...taken.left)
-  const deadline = Date.now() + options.budgetMs
+  const deadline = monotonicMs() + options.budgetMs
   for (const { aside, path } of taken.asides) {
     using held = aside
     const { complete, left } = removeAside(held, deadline)

@@ -5,10 +5,12 @@
  */
 import type { Names, Rule } from '../config/index.js'
 import { ensureRunDirectories } from '../ns/rundir.js'
+import { forgetJob } from '../session/jobs.js'
 import { lockUser } from '../session/lock.js'
 import type { EndedJob } from '../slurm/epilog.js'
+import { monotonicMs } from '../sys/clock.js'
 import { waitFor } from '../sys/sleep.js'
-import { hasSession, readSubordinate, whyAlive } from './alive.js'
+import { hasSession, readSubordinate, whyAlive, whyForJobs } from './alive.js'
 import { sweepEnded } from './ended.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, takeInventory } from './instances.js'
@@ -45,7 +47,10 @@ const POLL_MS = 50
 /** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone: the node is unusable */
 export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   const result: EpilogResult = { removed: [], kept: [], left: [], ended: [], entries: 0, complete: true }
-  if (!options.dryRun) sweepSessions(job, options, result)
+  if (!options.dryRun) {
+    forgetJob(job.uid, job.id)
+    sweepSessions(job, options, result)
+  }
   const { instances } = takeInventory(options.rules, options.names)
   const his = instances.filter(({ user }) => user === job.user)
   const ofJob = his.filter((found) => found.job === job.id)
@@ -58,10 +63,10 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
   if (!options.dryRun) {
     // Not where he is logged in: then the manager is that session's.
     if (options.stopUserManager && whyStay(job, ofUser, [], { butManager: true }) === null) stopManager(job)
-    if (options.kill) result.ended.push(...endProcesses(job))
+    if (options.kill && whyForJobs(job) === null) result.ended.push(...endProcesses(job))
   }
   const asides = options.dryRun ? plan(job, ofJob, ofUser, result) : takeAway(job, ofJob, ofUser, result)
-  const deadline = Date.now() + options.budgetMs
+  const deadline = monotonicMs() + options.budgetMs
   for (const aside of asides) {
     using held = aside
     const { left, complete, removed } = removeAside(held, deadline)
@@ -86,7 +91,7 @@ function plan(
   ofUser: readonly FoundInstance[],
   result: EpilogResult,
 ): Aside[] {
-  const why = whyStay(job, ofUser, [])
+  const why = whyStay(job, ofUser, []) ?? whyForJobs(job)
   result.removed.push(...[...ofJob, ...(why === null ? ofUser : [])].map(({ instance }) => instance))
   if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
   return []
@@ -99,9 +104,9 @@ function takeAway(
   result: EpilogResult,
 ): Aside[] {
   // Before the lock is taken, which a login of his would wait for: mostly this settles it.
-  const early = whyStay(job, ofUser, [])
+  const early = whyStay(job, ofUser, []) ?? whyForJobs(job)
   using _lock = lockUser(job.uid)
-  const why = early ?? whyStay(job, ofUser, [])
+  const why = early ?? whyStay(job, ofUser, []) ?? whyForJobs(job)
   if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
   return [...ofJob, ...(why === null ? ofUser : [])].flatMap((found) => {
     try {

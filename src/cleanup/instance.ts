@@ -4,6 +4,7 @@
  */
 import { parentFaults } from '../ns/instance.js'
 import { openSafe } from '../ns/safepath.js'
+import { ignoring } from '../sys/call.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { O, RENAME, RESOLVE } from '../sys/flags.js'
@@ -51,15 +52,17 @@ export function setAside({ instance, dev, ino }: Instance): Aside | null {
     const faults = parentFaults(parent)
     if (faults.length > 0) throw new UnsafePathError(parent.label, faults.join(', '))
     const aside = `${REAPED}${randomHex(8)}`
-    if (!sameFile(statEntry(parent, name), { dev, ino: BigInt(ino) })) {
-      parent[Symbol.dispose]()
-      return null
-    }
-    renameat2(parent, name, parent, aside, RENAME.RENAME_NOREPLACE)
-    return { parent, name: aside, [Symbol.dispose]: () => parent[Symbol.dispose]() }
+    // Only of the entry itself does ENOENT mean that it is gone: whoever hears that forgets it.
+    const isAside = ignoring(['ENOENT'], 'it is gone', () => {
+      if (!sameFile(statEntry(parent, name), { dev, ino: BigInt(ino) })) return false
+      renameat2(parent, name, parent, aside, RENAME.RENAME_NOREPLACE)
+      return true
+    })
+    if (isAside === true) return { parent, name: aside, [Symbol.dispose]: () => parent[Symbol.dispose]() }
+    parent[Symbol.dispose]()
+    return null
   } catch (error) {
     parent[Symbol.dispose]()
-    if (error instanceof SyscallError && error.code === 'ENOENT') return null
     throw error
   }
 }

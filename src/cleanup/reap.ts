@@ -3,14 +3,15 @@
  * all of them are taken, and a second pass is believed: no session can open meanwhile. Renamed aside under the locks, deleted
  * after, up to the time budget; what remains is found by the next run.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Names, Rule } from '../config/index.js'
 import { ensureRunDirectories, RUN_DIRECTORY } from '../ns/rundir.js'
 import { openSafe } from '../ns/safepath.js'
 import { tryLockUser } from '../session/lock.js'
-import { readRecords } from '../session/registry.js'
+import { readRecords, removeUnfinishedRecords } from '../session/registry.js'
+import { bootId, monotonicMs, sinceBootMs } from '../sys/clock.js'
 import type { Fd } from '../sys/fd.js'
-import { readSubordinate, whyAlive } from './alive.js'
+import { readSubordinate, whyAlive, whyForJobs } from './alive.js'
 import { sweepEnded } from './ended.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, type Leftover, takeInventory } from './instances.js'
@@ -41,10 +42,11 @@ export interface Reaped {
 
 /** Called in the host's namespace. @throws {UnsafePathError} an instance parent is not root's alone */
 export function reap(options: ReapOptions): Reaped {
-  const deadline = Date.now() + options.budgetMs
+  const deadline = monotonicMs() + options.budgetMs
   const reaped: Reaped = { removed: [], kept: [], left: [], entries: 0, complete: true }
   if (!options.dryRun) {
     ensureRunDirectories()
+    removeUnfinishedRecords()
     sweepAllEnded(deadline, reaped)
   }
   const { instances, leftovers, unknown, ofSessions } = takeInventory(options.rules, options.names)
@@ -68,7 +70,7 @@ export function reap(options: ReapOptions): Reaped {
 
 function sweepAllEnded(deadline: number, reaped: Reaped): void {
   for (const uid of new Set(readRecords().map((record) => record.uid))) {
-    const budgetMs = Math.max(deadline - Date.now(), 0)
+    const budgetMs = Math.max(deadline - monotonicMs(), 0)
     // One login that hangs must not keep us from all the others.
     const options = { patienceMs: 0, budgetMs, waitForLock: false }
     const { removed, left } = sweepEnded(uid, [process.pid], options)
@@ -84,7 +86,8 @@ function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundIns
   const verdicts = new Map<string, string | null>()
   return instances.filter((found) => {
     const names = instances.filter(({ user }) => user === found.user).map(({ name }) => name)
-    if (!verdicts.has(found.user)) verdicts.set(found.user, whyAlive(found, names, processes, ranges))
+    if (!verdicts.has(found.user))
+      verdicts.set(found.user, whyAlive(found, names, processes, ranges) ?? whyForJobs(found))
     const why = verdicts.get(found.user) ?? null
     if (why !== null)
       reaped.kept.push({ path: found.instance, user: found.user, why: `${found.user} ${why}` })
@@ -96,19 +99,27 @@ function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundIns
 function takeAway(gone: readonly FoundInstance[], reaped: Reaped): Leftover[] {
   const locks = new Map<number, Fd>()
   try {
-    for (const { uid } of gone) {
-      const lock = locks.has(uid) ? null : tryLockUser(uid)
-      if (lock !== null) locks.set(uid, lock)
-    }
-    const locked = gone.filter((found) => {
-      if (locks.has(found.uid)) return true
-      reaped.kept.push({ path: found.instance, user: found.user, why: 'a session is being opened or closed' })
-      return false
+    const locked = gone.filter(({ instance, uid, user }) => {
+      const why = locks.has(uid) ? null : lockInto(locks, uid)
+      if (why !== null) reaped.kept.push({ path: instance, user, why })
+      return why === null
     })
     const still = locked.length === 0 ? [] : findGone(locked, reaped)
     return still.flatMap((found) => put(found.instance, found.user, () => setAside(found), reaped))
   } finally {
     for (const lock of locks.values()) lock[Symbol.dispose]()
+  }
+}
+
+/** @returns why the user's lock could not be had */
+function lockInto(locks: Map<number, Fd>, uid: number): string | null {
+  try {
+    const lock = tryLockUser(uid)
+    if (lock === null) return 'a session is being opened or closed'
+    locks.set(uid, lock)
+    return null
+  } catch (error) {
+    return messageOf(error) // no room for the file on /run: those of the others go all the same
   }
 }
 
@@ -121,7 +132,7 @@ function put(path: string, user: string | null, setAside: () => Aside | null, re
     reaped.removed.push({ path, user })
     return [{ parent: held.parent.label, name: held.name }]
   } catch (error) {
-    reaped.left.push({ path, why: error instanceof Error ? error.message : String(error) })
+    reaped.left.push({ path, why: messageOf(error) })
     return []
   }
 }
@@ -138,6 +149,12 @@ function deleteAll(all: readonly Leftover[], deadline: number, reaped: Reaped): 
 
 const IDLE_FILE = `${RUN_DIRECTORY}/idle.json`
 
+interface Idle {
+  boot: string
+  /** By the path of the instance, in milliseconds since that boot. */
+  since: Record<string, number>
+}
+
 /** Remembers since when each has been gone, and lets those through for whom it is long enough. */
 function idleLongEnough(
   gone: readonly FoundInstance[],
@@ -146,9 +163,10 @@ function idleLongEnough(
 ): FoundInstance[] {
   if (idleMs === 0) return [...gone]
   const before = readIdle()
-  const now = Date.now()
+  const now = sinceBootMs()
   const since = new Map(gone.map(({ instance }) => [instance, Math.min(before.get(instance) ?? now, now)]))
-  if (!dryRun) writeIdle(since)
+  const problem = dryRun ? null : writeIdle(since)
+  if (problem !== null) reaped.left.push({ path: IDLE_FILE, why: problem })
   return gone.filter(({ instance, user }) => {
     const gone = now - (since.get(instance) ?? now)
     if (gone >= idleMs) return true
@@ -164,16 +182,28 @@ function idleLongEnough(
 
 function readIdle(): Map<string, number> {
   try {
-    const value: unknown = JSON.parse(readFileSync(IDLE_FILE, 'utf8'))
-    const entries = Object.entries(value as Record<string, unknown>)
-    return new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'))
+    const { boot, since } = JSON.parse(readFileSync(IDLE_FILE, 'utf8')) as Partial<Idle>
+    const entries = boot === bootId() ? Object.entries(since ?? {}) : []
+    return new Map(entries.filter(([, ms]) => typeof ms === 'number'))
   } catch {
     return new Map() // none yet, or of no use: everybody has just gone
   }
 }
 
-function writeIdle(since: ReadonlyMap<string, number>): void {
+/** @returns why it is not remembered: a full /run must not keep from being taken away what was gone long before */
+function writeIdle(since: ReadonlyMap<string, number>): string | null {
   const aside = `${IDLE_FILE}.${process.pid}`
-  writeFileSync(aside, JSON.stringify(Object.fromEntries(since)), { mode: 0o600 })
-  renameSync(aside, IDLE_FILE)
+  const idle: Idle = { boot: bootId(), since: Object.fromEntries(since) }
+  try {
+    writeFileSync(aside, JSON.stringify(idle), { mode: 0o600 })
+    renameSync(aside, IDLE_FILE)
+    return null
+  } catch (error) {
+    rmSync(aside, { force: true })
+    return messageOf(error)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -5,6 +5,7 @@
  * the next pass's, and the number of passes is bounded too. A large tree is cleared from both ends: see assistant.ts.
  */
 import { errnoName, escapeControls } from '../sys/call.js'
+import { monotonicMs } from '../sys/clock.js'
 import { DirectoryReader, rmdirEntry } from '../sys/directory.js'
 import { SyscallError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
@@ -43,7 +44,7 @@ export interface Removal {
 
 /**
  * Removes the directory `name` of `parent` and all below it. `parent` must be root's alone.
- * @param options.deadline Date.now() at which to stop
+ * @param options.deadline monotonicMs() at which to stop
  * @throws {SyscallError} when `name` itself cannot be opened: ENOENT. ENOTDIR: a symlink too. EXDEV: it is a mount
  */
 export function removeTree(parent: Fd, name: string, options: { deadline: number }): Removal {
@@ -183,7 +184,7 @@ class Remover {
     const entry = this.#looks++
     if (entry % ENTRIES_PER_LOOK !== 0) return !this.#complete
     const { deadline, isOver, backwards } = this.options
-    if (Date.now() >= deadline || isOver?.() === true) this.#complete = false
+    if (monotonicMs() >= deadline || isOver?.() === true) this.#complete = false
     if (entry === ASSIST_FROM && backwards !== true) this.#assistant = startAssistant(this.top, deadline)
     return !this.#complete
   }

@@ -4,7 +4,14 @@
  * could be another process's.
  */
 import { fstatSync } from 'node:fs'
-import { compareViews, type Difference, pathOf, privateDirectories, type Views } from '../mountinfo/diff.js'
+import {
+  compareViews,
+  type Difference,
+  isAnchor,
+  pathOf,
+  privateDirectories,
+  type Views,
+} from '../mountinfo/diff.js'
 import type { Mount } from '../mountinfo/parse.js'
 import { mountIdOf, readNamespace } from '../mountinfo/read.js'
 import type { MountTable } from '../mountinfo/table.js'
@@ -192,9 +199,9 @@ function stateOf(
   mount: Mount | null,
   instance: string | null,
   own: readonly Mount[],
-  { host }: Views,
+  { host, inside }: Views,
 ): PrivateDirectory['state'] {
-  if (mount === null) return 'unmounted'
+  if (mount === null || isAnchor(inside, mount)) return 'unmounted'
   if (!own.includes(mount)) return 'covered'
   if (instance === null) return 'current'
   if (mount.root.endsWith(DELETED)) return 'deleted'

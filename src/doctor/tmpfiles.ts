@@ -62,7 +62,7 @@ export function parseTmpfiles(file: string, text: string): TmpfilesLine[] {
     )
     if (type === '' || type.startsWith('#') || type.includes('!') || path === '') return []
     const expanded = path.replace(/%./g, (specifier) => SPECIFIERS[specifier] ?? specifier)
-    const plain = expanded.length > 1 ? expanded.replace(/\/+$/, '') : expanded
+    const plain = expanded.replace(/\/+$/, '') || '/'
     const isAged = AGED.includes(type.charAt(0)) && age !== '-'
     return [{ file, line: index + 1, type: type.charAt(0), path: plain, age: isAged ? age : '' }]
   })
@@ -94,7 +94,7 @@ function isPattern(type: string): boolean {
   return PATTERNS.includes(type)
 }
 
-/** fnmatch(3) with FNM_PATHNAME and FNM_PERIOD. */
+/** fnmatch(3) with FNM_PATHNAME and FNM_PERIOD. A range that is none, `[z-a]`, matches nothing. */
 function globExpression(pattern: string): RegExp {
   const source = pattern.replace(/\[!?[^\]]+\]|[*?]|[^*?]/g, (part, at: number) => {
     const isFirst = pattern[at - 1] === '/'
@@ -103,7 +103,11 @@ function globExpression(pattern: string): RegExp {
     if (part.length > 1) return part.replace(/^\[!/, '[^').replace(/\\/g, '\\\\')
     return part.replace(/[.+^${}()|[\]\\]/g, '\\$&')
   })
-  return new RegExp(`^${source}$`)
+  try {
+    return new RegExp(`^${source}$`)
+  } catch {
+    return /(?!)/
+  }
 }
 
 /** `/a/b`: `/`, `/a` and `/a/b`. */

@@ -56,6 +56,14 @@ export function compareViews(views: Views): Difference[] {
   return all.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))
 }
 
+/** The only directory of what keeps an instance in its place, ns/anchor.ts; it is mounted on itself. */
+export const ANCHOR = '.polyns-anchor'
+
+/** Whether it is such a tmpfs: seen only where the instance that was on it is gone. */
+export function isAnchor(table: MountTable, mount: Mount): boolean {
+  return table.childrenOf(mount).some(({ dev, root }) => dev === mount.dev && root === `/${ANCHOR}`)
+}
+
 /**
  * The private directories of a namespace, where no record tells: copies in it come first and the mark last, so they are the
  * mounts in between. They get nothing from outside, and show what the host does not.
@@ -71,7 +79,7 @@ export function privateDirectories(
     (m) =>
       m.propagation.master === undefined &&
       // A copy of a mount that the host has taken away since would have the root of its file system.
-      (m.root !== '/' || m.source === sourceOfTmpfs) &&
+      (m.root !== '/' || (m.source === sourceOfTmpfs && !isAnchor(inside, m))) &&
       inside.isVisible(m) &&
       !showsSame(host, inside, m.mountPoint),
   )

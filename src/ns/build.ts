@@ -20,6 +20,7 @@ import { unshare } from '../sys/namespace.js'
 import { openat2, unlinkat } from '../sys/path.js'
 import { sameFile, statx } from '../sys/stat.js'
 import type { UndoStack } from '../sys/undo.js'
+import { anchor } from './anchor.js'
 import { type Carried, takeCarried } from './carry.js'
 import { labelForNew } from './context.js'
 import { runInitScript } from './initscript.js'
@@ -90,6 +91,7 @@ export function buildNamespace(plan: Plan, undo: UndoStack): Built {
     using instance = dir
     const kept = takeKept(polydir, step.keep, notes)
     if (step.carry.length > 0) built.carried.push(takeCarried(polydir, instance, step.polydir, step.carry))
+    anchor(polydir)
     using clone = openTreeClone(instance)
     mountSetattr(clone, attributes(step), MS.MS_PRIVATE)
     during(`bind '${step.parent}/${name}' on '${step.polydir}'`, () => moveMount(clone, polydir))
@@ -110,6 +112,7 @@ export function buildNamespace(plan: Plan, undo: UndoStack): Built {
     using polydir = openPolydir(step)
     const kept = takeKept(polydir, step.keep, notes)
     if (step.carry.length > 0) built.carried.push(takeCarried(polydir, null, step.polydir, step.carry))
+    anchor(polydir)
     using clone = newTmpfs(step)
     mountSetattr(clone, 0, MS.MS_PRIVATE)
     during(`mount a tmpfs on '${step.polydir}'`, () => moveMount(clone, polydir))
@@ -160,12 +163,15 @@ class Parents {
 
 function takeInstance(step: BindStep, parent: Fd, polydir: Fd, undo: UndoStack) {
   const template = templateOf(polydir, statx(polydir), step.label)
-  if (!step.fresh) return { ...openInstance(parent, step.name, template), name: step.name }
-  const { dir, name } = makeFreshDirectory(parent, step.name, template)
-  // Held open: by then the parent's path may be covered by the session's own /tmp.
-  const held = openat2(parent, '.', O.O_PATH | O.O_DIRECTORY, 0)
-  undo.push(`remove '${step.parent}/${name}'`, () => unlinkat(held, name, AT.AT_REMOVEDIR))
-  return { dir, name, created: true }
+  const isOfSession = step.fresh || step.sessionOnly === true
+  // Opened now: by then the parent's path may be covered by the session's own /tmp.
+  const held = isOfSession ? openat2(parent, '.', O.O_PATH | O.O_DIRECTORY, 0) : null
+  const { dir, name, created } = step.fresh
+    ? { ...makeFreshDirectory(parent, step.name, template), created: true }
+    : { ...openInstance(parent, step.name, template), name: step.name }
+  if (held !== null && created)
+    undo.push(`remove '${step.parent}/${name}'`, () => unlinkat(held, name, AT.AT_REMOVEDIR))
+  return { dir, name, created }
 }
 
 function openPolydir(step: Step): Fd {

@@ -25,6 +25,7 @@ import {
   setRegisters,
   setSigmask,
 } from '../sys/ptrace.js'
+import { FILTER_OF_SERVICE } from '../sys/seccomp.js'
 import { sleepMs } from '../sys/sleep.js'
 
 const PTRACE_EVENT_STOP = 128
@@ -34,6 +35,7 @@ const RESTART = new Set([-512n, -513n, -514n, -516n])
 const TIMEOUT_MS = 5000
 const YIELDS = 2000
 const ALL_SIGNALS = Buffer.alloc(8, 0xff)
+const OPTIONS = PTRACE_O.PTRACE_O_EXITKILL | PTRACE_O.PTRACE_O_TRACESYSGOOD
 
 interface Stop {
   signal: number
@@ -51,6 +53,8 @@ export class Tracee {
     private readonly registers: Buffer,
     private readonly instruction: bigint,
     private readonly sigmask: Buffer,
+    /** A seccomp filter of its own judges what it does for us, too. */
+    private readonly isJudged: boolean,
   ) {}
 
   /**
@@ -60,26 +64,22 @@ export class Tracee {
   static seize(tid: number): Tracee {
     const layout = registerLayout()
     const status = readFileSync(`/proc/${tid}/status`, 'utf8')
-    const tracer = /^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? '0'
+    const tracer = /\nTracerPid:\s*(\d+)/.exec(status)?.[1] ?? '0'
     if (tracer !== '0') {
       const why = `process ${tracer} (${nameOf(tracer)}) traces it already`
       throw new UnsupportedError(`adopting thread ${tid}`, why)
     }
-    const filtered = !/^Seccomp:\s*0$/m.test(status)
+    const isFiltered = !/\nSeccomp:\s*0\n/.test(status)
+    const isJudged = isFiltered && !seizeWithoutFilter(tid)
     try {
-      ptraceSeize(
-        tid,
-        PTRACE_O.PTRACE_O_EXITKILL |
-          PTRACE_O.PTRACE_O_TRACESYSGOOD |
-          (filtered ? PTRACE_O.PTRACE_O_SUSPEND_SECCOMP : 0),
-      )
+      if (isJudged || !isFiltered) ptraceSeize(tid, OPTIONS)
     } catch (error) {
       throw explainRights(`adopting thread ${tid}`, error)
     }
     const held: Held = { sigmask: null }
     try {
       const { registers, instruction, sigmask } = stopAtSyscall(tid, layout, held)
-      return new Tracee(tid, layout, registers, instruction, sigmask)
+      return new Tracee(tid, layout, registers, instruction, sigmask, isJudged)
     } catch (error) {
       letGo(tid, held)
       throw error
@@ -95,11 +95,17 @@ export class Tracee {
       this.abandon() // half way through a syscall there is no state to go back to
       throw error
     }
-    return check(result, {
-      syscall: name,
-      show: () => `${args.join(', ')}) by thread (${this.tid}`,
-      path: `thread ${this.tid}`,
-    })
+    try {
+      return check(result, {
+        syscall: name,
+        show: () => `${args.join(', ')}) by thread (${this.tid}`,
+        path: `thread ${this.tid}`,
+      })
+    } catch (error) {
+      if (!this.isJudged || name === 'fchdir') throw error // that one may fail, whatever for
+      const why = `${FILTER_OF_SERVICE} may forbid ${name} to it: allow @process and @debug there`
+      throw new UnsupportedError(`adopting thread ${this.tid}`, why, { cause: error })
+    }
   }
 
   #make(name: SyscallName, args: readonly number[]): number {
@@ -144,6 +150,20 @@ export class Tracee {
       ptraceDetach(this.tid, this.#signals[0] ?? 0)
     })
   }
+}
+
+/**
+ * Seizes it with its seccomp filter suspended. @returns false: not done. EPERM: this process has a filter itself, from the
+ * same service as a rule, and may not lift the other's. EINVAL: the kernel has no CONFIG_CHECKPOINT_RESTORE.
+ */
+function seizeWithoutFilter(tid: number): boolean {
+  const why = 'its filter judges our calls then'
+  return (
+    ignoring(['EPERM', 'EINVAL'], why, () => {
+      ptraceSeize(tid, OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP)
+      return true
+    }) ?? false
+  )
 }
 
 function nameOf(pid: string): string {

@@ -3,10 +3,11 @@
  * so that what is mounted there reaches nobody else. All of it or nothing: a failure takes back what this run did.
  * Looks at everything first, then plans, then acts; what a run changed is recorded as it goes, for `--undo`.
  */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { type Config, storeLastGood } from '../config/index.js'
 import { readMounts } from '../mountinfo/read.js'
 import { RUN_DIRECTORY } from '../ns/rundir.js'
+import { bootId } from '../sys/clock.js'
 import { SyscallError } from '../sys/errors.js'
 import { UndoStack } from '../sys/undo.js'
 import { applyStep } from './apply.js'
@@ -22,7 +23,7 @@ import {
 } from './places.js'
 import { type MountStep, type Place, planMounts } from './plan.js'
 import { type Change, readRecord, writeRecord } from './record.js'
-import { bootId, dropStale, lockRuntime, makeDirectories } from './runtime.js'
+import { dropStale, lockRuntime, makeDirectories } from './runtime.js'
 import type { Step } from './step.js'
 import { Undoing } from './undo.js'
 
@@ -78,7 +79,8 @@ export function setUp(options: SetupOptions): Step[] {
  */
 export function takeBack(options: { dryRun: boolean }): Step[] {
   const id = bootId()
-  if (!existsSync(RUN_DIRECTORY)) return []
+  // Not existsSync, which takes every failure for an absence.
+  if (statSync(RUN_DIRECTORY, { throwIfNoEntry: false }) === undefined) return []
   if (options.dryRun) return undoAll(readRecord(RUN_DIRECTORY, id), () => {}, options)
   using _lock = lockRuntime()
   return undoAll(readRecord(RUN_DIRECTORY, id), (left) => writeRecord(RUN_DIRECTORY, id, left), options)

@@ -14,7 +14,9 @@ import { ensureRunDirectories } from '../ns/rundir.js'
 import type { Target } from '../ns/target.js'
 import type { Fd } from '../sys/fd.js'
 import { md5 } from '../sys/lazy.js'
+import { requireCallsOfFilter } from '../sys/seccomp.js'
 import { UndoStack } from '../sys/undo.js'
+import { noteJob } from './jobs.js'
 import { lockUser } from './lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord, writeRecord } from './registry.js'
 import type { Request } from './request.js'
@@ -62,6 +64,7 @@ export function openSession(
   using _cwd = before.dir
   if (plan.steps.length === 0) return openWithoutPlan(request, target, before, options)
 
+  requireCallsOfFilter()
   ensureRunDirectories()
   using _lock = lockUser(plan.uid)
   const live = liveRecords(plan.uid)
@@ -73,6 +76,8 @@ export function openSession(
   const joined = base.isHost && plan.joinable ? joinLive(plan, base, live) : null
   const session: Session = joined ?? { kind: 'built', ...buildNamespace(plan, undo) }
   const record = describe(request, target, plan, base, session.mounts)
+  // A command that root runs in a job's directories is no step of it.
+  if (request.who.jobId !== null && target.pid !== process.pid) noteJob(plan.uid, request.who.jobId)
   writeRecord(record)
   undo.push('remove the session record', () => removeRecord(record))
   using cwd = openWorkingDirectory(before, request.who)

@@ -103,7 +103,11 @@ t.test('plain sudo, in whose stack polyns is not', { skip }, async (t) => {
   for (const when of ['while it is the daemon’s', 'when it has been joined'] as const) {
     const bob = await lookout.look(lookout.ssh('bob', '-p 2222'), '/tmp', async () => {
       const r = await box.run('ssh -p 2222 bob@127.0.0.1 "cat /tmp/secret; findmnt -n -o FSROOT /tmp"')
-      t.match(r, { stdout: /^\/tmp\/inst\/bob\n$/, stderr: /No such file/ }, 'and not on top of hers')
+      t.match(
+        r,
+        { stdout: /^\/\n\/tmp\/inst\/bob\n$/, stderr: /No such file/ },
+        'on an anchor, and not on top of hers',
+      )
     })
     t.match(bob, { user: 'bob', whose: 'bob', left: 'bob' }, `bob has his own, ${when}`)
     t.not(bob.ns, hers)

@@ -5,8 +5,9 @@
 import { probeCapabilities } from '../../sys/probe.js'
 import { type Check, error, type Finding, note, ok } from '../finding.js'
 import type { Host } from '../host.js'
+import { forbiddenIn } from '../seccomp.js'
 import { dropIn, nameOf, restart, type Service, servicesOf } from '../services.js'
-import { capabilitiesIn, type Obstacle, seccompIn } from '../unit.js'
+import { capabilitiesIn, type Obstacle } from '../unit.js'
 
 export const serviceRights: Check = {
   id: 'service-rights',
@@ -24,9 +25,9 @@ export const serviceRights: Check = {
 }
 
 const FATE = 'every session that it opens is refused'
-const NO_FILTER =
-  `${FATE}: with a seccomp filter of any kind polyns, which has it too, may not suspend that of the application ` +
-  'while it moves it'
+const FILTERED =
+  'polyns has it too. It works where the filter lets its calls pass; a session for which one does not is refused, and the log ' +
+  'names the call, or the helper is ended by SIGSYS'
 
 function fromUnit(service: Service): Finding[] {
   const where = ({ setting: { file, line, key, value } }: Obstacle) => `${file}:${line}: ${key}=${value}`
@@ -34,16 +35,16 @@ function fromUnit(service: Service): Finding[] {
     const why = `${FATE}: polyns needs ${obstacle.missing.join(', ')}`
     return error(where(obstacle), why, ...dropIn(service, 'capabilities', [obstacle.lift]))
   })
-  const filters = seccompIn(service.settings)
-  const [first] = filters
-  if (first === undefined) return capabilities
+  const filters = forbiddenIn(service.settings)
+  if (filters.length === 0) return capabilities
   const saw = filters.map(where).join('; ')
+  const why = `${FATE}: polyns has the seccomp filter too, and needs ${filters.map(({ needs }) => needs).join(', ')}`
   const mend = dropIn(
     service,
     'seccomp',
     filters.map(({ lift }) => lift),
   )
-  return [...capabilities, error(saw, NO_FILTER, ...mend)]
+  return [...capabilities, error(saw, why, ...mend)]
 }
 
 /** @param isTold the unit says it already, and its restart mends this too */
@@ -61,7 +62,7 @@ function fromProcess(service: Service, isTold: boolean, host: Host): Finding[] {
       findings.push(error(`${who} was started without ${names}`, `${FATE}: polyns needs them`, ...again))
     }
     if (status.get('Seccomp') === '2' && !isTold) {
-      findings.push(error(`${who} has a seccomp filter`, NO_FILTER, ...again))
+      findings.push(note(`${who} has a seccomp filter`, FILTERED))
     }
     if (status.get('NoNewPrivs') === '1') {
       const why =

@@ -1,6 +1,6 @@
 /* The boot step: whether it has run since the machine started. */
 import { RUN_DIRECTORY } from '../../ns/rundir.js'
-import { bootId } from '../../propagation/runtime.js'
+import { bootId } from '../../sys/clock.js'
 import { type Check, ok, warning } from '../finding.js'
 import { setupCommand } from '../places.js'
 

@@ -5,6 +5,7 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { startAssistant } from '../../../src/cleanup/assistant.js'
 import { type Removal, removeTree } from '../../../src/cleanup/remove.js'
+import { monotonicMs } from '../../../src/sys/clock.js'
 import { O } from '../../../src/sys/flags.js'
 import { openat2 } from '../../../src/sys/path.js'
 import { sleepMs, waitFor } from '../../../src/sys/sleep.js'
@@ -42,7 +43,7 @@ let rounds = 0
 let result: Removal
 do {
   if (repeatMs > 0) plant()
-  const deadline = Date.now() + budgetMs
+  const deadline = monotonicMs() + budgetMs
   result = assistant ? assist(deadline) : removeTree(at, name, { deadline })
   rounds++
 } while (Date.now() - start < repeatMs)

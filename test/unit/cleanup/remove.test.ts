@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { removeTree } from '../../../src/cleanup/remove.js'
+import { monotonicMs } from '../../../src/sys/clock.js'
 import { O } from '../../../src/sys/flags.js'
 import { openat2 } from '../../../src/sys/path.js'
 
-const soon = () => ({ deadline: Date.now() + 30_000 })
+const soon = () => ({ deadline: monotonicMs() + 30_000 })
 const open = (path: string) => openat2(null, path, O.O_PATH | O.O_DIRECTORY, 0)
 
 t.test('all goes, and is counted', (t) => {
@@ -42,7 +43,11 @@ t.test('names that are not UTF-8', (t) => {
 t.test('when the time is over nothing more is removed, and the next run goes on', (t) => {
   const dir = t.testdir({ tree: { a: { b: '' } } })
   using parent = open(dir)
-  t.same(removeTree(parent, 'tree', { deadline: Date.now() - 1 }), { removed: 0, left: [], complete: false })
+  t.same(removeTree(parent, 'tree', { deadline: monotonicMs() - 1 }), {
+    removed: 0,
+    left: [],
+    complete: false,
+  })
   t.ok(existsSync(join(dir, 'tree/a/b')))
   t.match(removeTree(parent, 'tree', soon()), { complete: true })
   t.end()
