@@ -29,9 +29,13 @@ if ! [ -x "$node" ]; then
 fi
 
 unset nofile
-# A login is over before V8's helper threads could be of use.
 flags=
-[ "$1" != pam ] || flags=--v8-pool-size=0
+if [ "$1" = pam ]; then
+  # A login is over before V8's helper threads could be of use.
+  flags=--v8-pool-size=0
+  # Node 20 ends by a signal with some values of it, and it may be the user's.
+  unset LANG
+fi
 [ "$1" != exec ] || nofile=$(ulimit -Sn) # Node raises it, and cannot tell what it was
 
 exec /usr/bin/env -i \

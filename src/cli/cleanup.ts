@@ -59,6 +59,8 @@ export interface EpilogFlags {
  * unless an instance parent is unsafe: then no job of anybody's can start here.
  */
 export function runEpilog(flags: EpilogFlags, env: Environment, io: Io): number {
+  // Who reads this may have gone, or its disk be full: unheard, that would end in another status.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const options = {
     waitMs: parseDuration('--wait', flags.wait),
     budgetMs: parseDuration('--budget', flags.budget),

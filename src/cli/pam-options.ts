@@ -11,6 +11,8 @@ export interface PamOptions {
   failOpen: boolean
   target: number | undefined
   debug: boolean
+  /** Seconds that opening, or closing, may take. */
+  timeout: number
   view: View
   /** PAM services whose sessions are left alone. */
   skip: readonly string[]
@@ -41,6 +43,10 @@ function flag(name: string, key: Switch, help: string): Option {
     },
   }
 }
+
+/** Below the two minutes that sshd gives a login, sshd_config(5), LoginGraceTime. */
+const DEFAULT_TIMEOUT_S = 60
+const MAX_TIMEOUT_S = 3600
 
 export const PAM_OPTIONS: readonly Option[] = [
   {
@@ -112,6 +118,18 @@ export const PAM_OPTIONS: readonly Option[] = [
       options.target = Number(value)
     },
   },
+  {
+    name: '--timeout',
+    value: 'SECONDS',
+    help: `how long it may take to open a session, and to close one, without hooks (${DEFAULT_TIMEOUT_S})`,
+    apply: (options, value) => {
+      const seconds = /^[1-9]\d{0,3}$/.test(value) ? Number(value) : 0
+      if (seconds < 1 || seconds > MAX_TIMEOUT_S) {
+        throw new UsageError(`--timeout takes seconds, 1 to ${MAX_TIMEOUT_S}, not '${value}'`)
+      }
+      options.timeout = seconds
+    },
+  },
   flag('--debug', 'debug', 'log every kernel call to syslog'),
 ]
 
@@ -122,6 +140,7 @@ export function parsePamOptions(args: readonly string[]): PamOptions {
     failOpen: false,
     target: undefined,
     debug: false,
+    timeout: DEFAULT_TIMEOUT_S,
     view: 'own',
     skip: [],
     genHash: false,

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { sweepEnded } from '../cleanup/ended.js'
-import { configForSession, configWithoutBadLines } from '../config/index.js'
+import { type Config, configForSession, configWithoutBadLines } from '../config/index.js'
 import { adopt } from '../ns/adopt.js'
 import { contextLookup, requireSelinux } from '../ns/context.js'
 import { openTarget, type Target } from '../ns/target.js'
@@ -19,6 +19,7 @@ import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
 import { setgroups, setresgid, setresuid } from '../sys/process.js'
 import { LOG, syslog } from '../sys/syslog.js'
+import { closeLimit, hookLimit, openLimit, type Step, sessionOf, within } from './pam-limits.js'
 import { type PamOptions, parsePamOptions } from './pam-options.js'
 import { describeError, EXIT, exitStatusOf } from './report.js'
 
@@ -31,7 +32,7 @@ export function pam(args: readonly string[], env: Environment): number {
     run(parsePamOptions(args), env)
     return EXIT.ok
   } catch (error) {
-    const who = `${env.PAM_SERVICE ?? '?'}: ${env.PAM_TYPE ?? '?'} of ${env.PAM_USER ?? '?'}`
+    const who = sessionOf(env)
     const what = describeError(error, { stack: true })
     const isClose = env.PAM_TYPE === 'close_session'
     tally(isClose ? 'closefailed' : failOpen ? 'failopen' : 'refused', exitStatusOf(error))
@@ -52,13 +53,52 @@ function run(options: PamOptions, env: Environment): void {
   requireKernel()
   using target = openTarget(options.target)
   if (env.PAM_TYPE === 'close_session') {
-    close(env, target)
+    close(options, env, target)
     return
   }
-  if (env.PAM_SERVICE === 'slurm' && leftToPlugin(env, target)) return
+  const opened = within(openLimit(options, env, target), (step) => open(options, env, target, step))
+  if (opened === null) return
+  const { request, outcome } = opened
+  const { kind, mounts } = outcome
+  // Not with the user's lock held: an administrator's program may take its time.
+  within(hookLimit(env), (step) => {
+    step('hooks')
+    logHooks(
+      request,
+      runHooks('open', { request, id: request.who.sessionId, kind, mounts, leader: target.pid }),
+    )
+  })
+}
+
+interface Opened {
+  request: Request
+  outcome: Extract<Outcome, { kind: 'built' | 'joined' }>
+}
+
+/** @returns null: there is no new session of ours, so no hooks either */
+function open(options: PamOptions, env: Environment, target: Target, step: Step): Opened | null {
+  if (env.PAM_SERVICE === 'slurm' && leftToPlugin(env, target)) return null
+  step('look up the user')
   const request = readRequest(env, target)
-  if (isNobodysSession(request)) return
+  if (isNobodysSession(request)) return null
   if (options.requireSelinux) requireSelinux()
+  step('read the configuration')
+  const config = readConfig(options)
+  const { genHash, ignoreParentMode, contexts: source, view } = options
+  const contextOf = contextLookup({ user: request.who.user, proc: target.proc, source })
+  const plan = { genHash, ignoreParentMode, contextOf }
+  step('set up the session')
+  const outcome = openSession(request, target, config, { view, plan, commit: adopt })
+  tally(outcome.kind, microsSinceStart())
+  logOpened(request, outcome)
+  return isNew(outcome) ? { request, outcome } : null
+}
+
+function isNew(outcome: Outcome): outcome is Opened['outcome'] {
+  return outcome.kind === 'built' || outcome.kind === 'joined'
+}
+
+function readConfig(options: PamOptions): Config {
   const read = options.ignoreConfigError ? configWithoutBadLines : configForSession
   const { config, usedLastGood, brokenBecause } = read({
     names: systemNames,
@@ -76,19 +116,7 @@ function run(options: PamOptions, env: Environment): void {
       syslog(LOG.ALERT, `line left out because of --ignore-config-error: ${file}:${line}: ${message}`)
     }
   }
-  const { genHash, ignoreParentMode, contexts: source, view } = options
-  const contextOf = contextLookup({ user: request.who.user, proc: target.proc, source })
-  const plan = { genHash, ignoreParentMode, contextOf }
-  const outcome = openSession(request, target, config, { view, plan, commit: adopt })
-  tally(outcome.kind, microsSinceStart())
-  logOpened(request, outcome)
-  if (outcome.kind !== 'built' && outcome.kind !== 'joined') return
-  const { kind, mounts } = outcome
-  // Not with the user's lock held: an administrator's program may take its time.
-  logHooks(
-    request,
-    runHooks('open', { request, id: request.who.sessionId, kind, mounts, leader: target.pid }),
-  )
+  return config
 }
 
 function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
@@ -98,19 +126,28 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
 }
 
 /** Whose session it is the record says: the user may have been removed while it lasted. */
-function close(env: Environment, target: Target): void {
-  const closed = closeSession(target)
+function close(options: PamOptions, env: Environment, target: Target): void {
+  const closed = within(closeLimit(options, env), (step) => {
+    step('close the session')
+    return closeSession(target)
+  })
   if (closed === null) return
   tally('closed')
   const { record, isLast } = closed
   const session = `${env.PAM_SERVICE}: session of ${record.user}`
-  try {
-    const request = readRequest(env, target)
-    logHooks(request, runCloseHooks(record, request, isLast))
-  } catch (error) {
-    syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
-  }
-  const { removed, left } = sweepEnded(record.uid, [target.pid, process.pid])
+  within(hookLimit(env), (step) => {
+    step('hooks')
+    try {
+      const request = readRequest(env, target)
+      logHooks(request, runCloseHooks(record, request, isLast))
+    } catch (error) {
+      syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
+    }
+  })
+  const { removed, left } = within(closeLimit(options, env), (step) => {
+    step('remove what only this session had')
+    return sweepEnded(record.uid, [target.pid, process.pid])
+  })
   for (const { path, why } of left)
     syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)
   syslog(LOG.INFO, `${session} closed${removed.length === 0 ? '' : `, removed ${removed.join(' ')}`}`)

@@ -21,6 +21,8 @@ interface Located extends PlacedRule {
   polydir: string
   prefix: string
   reporter: Reporter
+  /** What it has been told of a pair. */
+  reported: Set<ProblemCode>
 }
 
 /** Adds what is wrong to `problems`. @returns the rules that can stay. */
@@ -43,26 +45,41 @@ function locate(placed: PlacedRule, mode: Mode, problems: Problem[]): Located {
     // Its trailing slashes are gone; a trailing dot would be the only one that simplify leaves.
     polydir: simplify(`${rule.polydir}/`).slice(0, -1) || '/',
     prefix: simplify(rule.prefix),
+    reported: new Set(),
     reporter: new Reporter(mode, { file: rule.file, line: rule.line, text }, problems),
   }
 }
 
 function judgePair(earlier: Located, later: Located) {
-  const report = (code: ProblemCode, column: number, message: string, allowed?: string) =>
-    later.reporter.report(code, column, message, allowed === undefined ? {} : { allowed })
-  const where = earlier.rule.file === later.rule.file ? '' : `${printable(earlier.rule.file)}, `
-  const theirs = `${show(earlier.rule.polydir)} (${where}line ${earlier.rule.line})`
+  // Each mistake once a line: of a thousand lines for one directory, each would otherwise name all those before it.
+  const report = (
+    code: ProblemCode,
+    column: number,
+    message: (theirs: string) => string,
+    allowed: string,
+  ) => {
+    if (later.reported.has(code)) return
+    later.reported.add(code)
+    const where = earlier.rule.file === later.rule.file ? '' : `${printable(earlier.rule.file)}, `
+    const theirs = `${show(earlier.rule.polydir)} (${where}line ${earlier.rule.line})`
+    later.reporter.report(code, column, message(theirs), { allowed })
+  }
 
   if (earlier.polydir === later.polydir) {
     const allowed = 'one line for a directory and a user'
-    return report('duplicate-polydir', later.polydirColumn, `${theirs} is isolated already`, allowed)
+    return report(
+      'duplicate-polydir',
+      later.polydirColumn,
+      (theirs) => `${theirs} is isolated already`,
+      allowed,
+    )
   }
   if (hasSameInstance(earlier, later)) {
-    const message = `${theirs} has its instance in the same place`
+    const message = (theirs: string) => `${theirs} has its instance in the same place`
     report('same-instance', later.prefixColumn, message, 'a prefix of its own for each directory')
   }
   if (isBelow(earlier.polydir, later.polydir)) {
-    const message = `this covers ${theirs}, which is isolated before`
+    const message = (theirs: string) => `this covers ${theirs}, which is isolated before`
     report(
       'hidden-polydir',
       later.polydirColumn,
@@ -71,7 +88,7 @@ function judgePair(earlier: Located, later: Located) {
     )
   }
   if (isBelow(later.polydir, earlier.polydir) && later.rule.create === null) {
-    const message = `this lies in ${theirs}, and a new instance of that is empty`
+    const message = (theirs: string) => `this lies in ${theirs}, and a new instance of that is empty`
     report(
       'nested-polydir',
       later.polydirColumn,
@@ -81,7 +98,7 @@ function judgePair(earlier: Located, later: Located) {
   }
   if (later.rule.method !== 'tmpfs' && isBelow(later.prefix, earlier.polydir)) {
     // polyns opens all parents before its first mount; another reader of this file would not.
-    const message = `these instances lie in ${theirs}, which is isolated before`
+    const message = (theirs: string) => `these instances lie in ${theirs}, which is isolated before`
     report(
       'prefix-under-polydir',
       later.prefixColumn,

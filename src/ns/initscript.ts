@@ -10,6 +10,7 @@ import { childProcess } from '../sys/lazy.js'
 import { openat2 } from '../sys/path.js'
 import { statx } from '../sys/stat.js'
 import { octal } from './instance.js'
+import { isFixedPath } from './safepath.js'
 
 const TIMEOUT_MS = 30_000
 
@@ -32,9 +33,16 @@ export interface ScriptCall {
 export function runInitScript(call: ScriptCall): void {
   if (!isThere(call)) return
   const { path, polydir, instance, created, user } = call
-  // The last two say that both paths are safe to act on as root. They are: each is a directory that was checked, by now
-  // covered or root's own.
-  const argv = [polydir, instance, created ? '1' : '0', user, '1', instance === 'tmpfs' ? '0' : '1']
+  // The last two say whether both paths are safe to act on as root. Asked in here: where /tmp is covered, the path of an
+  // instance below it leads into the user's own directory, and there to wherever he likes.
+  const argv = [
+    polydir,
+    instance,
+    created ? '1' : '0',
+    user,
+    flag(isFixedPath(polydir)),
+    flag(isSafe(instance)),
+  ]
   const { status, signal, error } = childProcess().spawnSync(path, argv, {
     cwd: '/',
     env: {},
@@ -53,6 +61,9 @@ export function runInitScript(call: ScriptCall): void {
           : `failed with status ${status}`
   throw new ScriptError(`init script '${path}' for '${polydir}' ${how}`)
 }
+
+const flag = (is: boolean) => (is ? '1' : '0')
+const isSafe = (instance: string) => instance !== 'tmpfs' && isFixedPath(instance)
 
 /**
  * Whether there is a script to run.

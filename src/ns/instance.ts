@@ -105,7 +105,7 @@ export interface OpenedInstance {
  */
 export function openInstance(parent: Fd, name: string, template: Template): OpenedInstance {
   const created = !exists(parent, name) && makeDirectory(parent, name, template)
-  const dir = openExisting(parent, name)
+  const dir = created ? openMade(parent, name) : openExisting(parent, name)
   try {
     if (!created) checkInstance(dir, template)
     return { dir, created }
@@ -122,6 +122,16 @@ export function exists(parent: Fd, name: string): boolean {
     return true
   } catch (error) {
     if (error instanceof SyscallError && error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** One that was made just now, and goes again when it cannot even be opened. */
+function openMade(parent: Fd, name: string): Fd {
+  try {
+    return openExisting(parent, name)
+  } catch (error) {
+    unlinkat(parent, name, AT.AT_REMOVEDIR)
     throw error
   }
 }
@@ -180,7 +190,7 @@ export function makeDirectory(parent: Fd, name: string, template: Template): boo
 export function makeFreshDirectory(parent: Fd, base: string, template: Template): { dir: Fd; name: string } {
   for (;;) {
     const name = base + randomHex(4)
-    if (makeDirectory(parent, name, template)) return { dir: openExisting(parent, name), name }
+    if (makeDirectory(parent, name, template)) return { dir: openMade(parent, name), name }
   }
 }
 

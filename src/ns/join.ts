@@ -95,7 +95,8 @@ export function isOurs(namespace: MountNamespace): boolean {
 function belongsToRoot(proc: string): boolean {
   try {
     // Uid: real effective saved filesystem
-    return /^Uid:\s+\d+\s+0\s+0\s+\d+$/m.test(readFileSync(`${proc}/status`, 'utf8'))
+    // Not `^`, which takes a carriage return for the end of a line too: one that a user named himself may hold a second `Uid:`.
+    return /\nUid:\s+\d+\s+0\s+0\s+\d+\n/.test(readFileSync(`${proc}/status`, 'utf8'))
   } catch {
     return false
   }

@@ -28,7 +28,7 @@ export function openSafe(unsafePath: string): Fd {
     if (error.code === 'ENOTDIR') throw notADirectory(unsafePath, error)
     if (error.code !== 'ELOOP') throw error
   }
-  return during(`open '${unsafePath}'`, () => walk(unsafePath))
+  return during(`open '${unsafePath}'`, () => walk(unsafePath).dir)
 }
 
 /** The directory that holds the last component, and that component. @throws as {@link openSafe} */
@@ -37,7 +37,22 @@ export function openSafeParent(unsafePath: string): { dir: Fd; name: string } {
   return { dir: openSafe(dirname(path)), name: path.slice(path.lastIndexOf('/') + 1) }
 }
 
-function walk(unsafePath: string): Fd {
+/**
+ * Whether only root can change what stands at `path`: each directory above it, those that links lead through too, is root's and
+ * closed to the others. For what is about to be used by its path, which no descriptor can hold.
+ */
+export function isFixedPath(path: string): boolean {
+  try {
+    const { dir, safe } = walk(dirname(path))
+    dir[Symbol.dispose]()
+    return safe
+  } catch (error) {
+    if (error instanceof SyscallError || error instanceof UnsafePathError) return false
+    throw error
+  }
+}
+
+function walk(unsafePath: string): { dir: Fd; safe: boolean } {
   const rest = components(unsafePath)
   let dir = openat2(null, '/', DIRECTORY, 0)
   let safe = isSafe(statx(dir))
@@ -65,7 +80,7 @@ function walk(unsafePath: string): Fd {
       dir = entered
       safe &&= isSafe(statx(dir))
     }
-    return dir
+    return { dir, safe }
   } catch (error) {
     dir[Symbol.dispose]()
     throw error

@@ -3,6 +3,7 @@
  * clean-up, once the last process is gone. Here the session only ceases to be one.
  */
 import type { Target } from '../ns/target.js'
+import { SyscallError } from '../sys/errors.js'
 import { isLastSession } from './hooks.js'
 import { lockUser } from './lock.js'
 import { recordOfLeader, removeRecord, type SessionRecord, writeRecord } from './registry.js'
@@ -19,7 +20,16 @@ export function closeSession(target: Pick<Target, 'pid' | 'startTime'>): Closed 
   if (found === null || found.ended !== undefined) return null
   using _lock = lockUser(found.uid)
   // A directory of the session's own is found by the record, after its last process has gone.
-  if (found.mounts.some(({ fresh }) => fresh)) writeRecord({ ...found, ended: new Date().toISOString() })
+  if (found.mounts.some(({ fresh }) => fresh)) markEnded(found)
   else removeRecord(found)
   return { record: found, isLast: isLastSession(found) }
+}
+
+function markEnded(record: SessionRecord): void {
+  try {
+    writeRecord({ ...record, ended: new Date().toISOString() })
+  } catch (error) {
+    // On a full /run it stays as it is, and counts as ended when its leader has ended, which is about to.
+    if (!(error instanceof SyscallError)) throw error
+  }
 }

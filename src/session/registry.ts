@@ -2,7 +2,7 @@
  * The sessions there are: one file each in /run/polyns/sessions, UID-PID-STARTTIME.json by its leader. A record says what was
  * set up; whether the session still lives is asked of the process it names, never of the file.
  */
-import { readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import type { SessionMount } from '../ns/build.js'
 import type { Leader } from '../ns/join.js'
 import { SESSIONS_DIRECTORY } from '../ns/rundir.js'
@@ -49,6 +49,14 @@ export function writeRecord(record: SessionRecord): void {
       // On a read-only /run: there is none.
     }
     throw asSyscallError(error, path)
+  }
+}
+
+/** Removes what helpers that were killed while they wrote have left. */
+export function removeUnfinishedRecords(): void {
+  for (const name of readdirSync(SESSIONS_DIRECTORY)) {
+    const pid = /^\.(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeFile(`${SESSIONS_DIRECTORY}/${name}`)
   }
 }
 
@@ -102,14 +110,16 @@ function isRecord(value: unknown): value is SessionRecord {
     typeof r === 'object' &&
     r !== null &&
     r.version === 1 &&
-    typeof r.uid === 'number' &&
-    typeof r.user === 'string' &&
+    Number.isSafeInteger(r.uid) &&
+    [r.id, r.user, r.service, r.opened].every((text) => typeof text === 'string') &&
+    [r.tty, r.rhost, r.job].every((text) => text === null || typeof text === 'string') &&
+    (r.ended === undefined || typeof r.ended === 'string') &&
     typeof r.namespace === 'string' &&
     typeof r.plan === 'string' &&
     typeof r.joinable === 'boolean' &&
     typeof r.leader?.pid === 'number' &&
     typeof r.leader.tid === 'number' &&
-    typeof r.leader.startTime === 'string' &&
+    /^\d+$/.test(`${r.leader.startTime}`) &&
     Array.isArray(r.mounts) &&
     r.mounts.every(isMount)
   )

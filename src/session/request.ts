@@ -67,7 +67,8 @@ function requesterOf(ruser: string | null, target: Target): Requester {
 }
 
 function realUid(target: Target): number {
-  const uid = /^Uid:\s+(\d+)/m.exec(readFileSync(`${target.proc}/status`, 'utf8'))?.[1]
+  // Not `^`, which takes a carriage return for the end of a line too: a caller of su chooses the name in the first one.
+  const uid = /\nUid:\s+(\d+)/.exec(readFileSync(`${target.proc}/status`, 'utf8'))?.[1]
   if (uid === undefined) throw new UnsafePathError(`${target.proc}/status`, 'has no line Uid:')
   return Number(uid)
 }

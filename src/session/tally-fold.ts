@@ -98,7 +98,8 @@ function take(
     const whole = text.slice(0, text.lastIndexOf('\n') + 1)
     countLines(counters, whole)
     read.set(`${ino}`, from + whole.length)
-    return { ino: `${ino}`, size, quietMs: Date.now() - Math.max(mtimeMs, ctimeMs) }
+    // By its amount: where the clock was set back since, it would be busy until that time comes again.
+    return { ino: `${ino}`, size, quietMs: Math.abs(Date.now() - Math.max(mtimeMs, ctimeMs)) }
   } finally {
     closeSync(fd)
   }

@@ -13,13 +13,18 @@ export type CgroupJob = { id: string } | 'sluid' | null
  * v2    0::/system.slice/slurmstepd.scope/s0123456789ABC/step_0      26.05 and later
  */
 export function parseCgroupJob(text: string): CgroupJob {
-  // Not below user.slice or user@UID.service: there a user makes the cgroups that he likes.
-  const path =
-    /^\d+:[^:]*:\/(?!(?:.*\/)?user(?:\.slice|@\d+\.service)\/)(?:.*\/)?(?:slurm[^/]*\/uid_\d+|[^/]*slurmstepd\.scope)\/(?:job_(\d+)|(s[0-9A-HJKMNP-TV-Z]{13}))(?:\/|$)/m
-  const match = path.exec(text)
-  if (match === null) return null
-  return match[1] === undefined ? 'sluid' : { id: match[1] }
+  // By line feeds, the only thing that is never in a cgroup's name: `^` and `.` stop at a carriage return too, which may be.
+  for (const line of text.split('\n')) {
+    const match = JOB.exec(line)
+    if (match !== null) return match[1] === undefined ? 'sluid' : { id: match[1] }
+  }
+  return null
 }
+
+// Not below user.slice or user@UID.service: there a user makes the cgroups that he likes. And the outermost job of a path:
+// what is in it may be the job's own.
+const JOB =
+  /^\d+:[^:]*:\/(?!(?:.*\/)?user(?:\.slice|@\d+\.service)\/)(?:.*?\/)??(?:slurm[^/]*\/uid_\d+|[^/]*slurmstepd\.scope)\/(?:job_(\d+)|(s[0-9A-HJKMNP-TV-Z]{13}))(?:\/|$)/s
 
 /** `slurmstepd: [123.batch]`, set by slurmstepd before it opens the PAM session. */
 export function parseStepTitle(cmdline: string): string | null {
@@ -43,7 +48,7 @@ export function isStepDaemon(pid: number): boolean {
     const exe = `/proc/${pid}/exe`
     return (
       /\/slurmstepd(?:-[\w-]+)?( \(deleted\))?$/.test(readlinkSync(exe)) &&
-      /^Uid:\s+0\s+0\s+0\s/m.test(read(`/proc/${pid}/status`))
+      /\nUid:\s+0\s+0\s+0\s/.test(read(`/proc/${pid}/status`)) // not `^`: the name before it may hold a carriage return
     )
   } catch {
     return false

@@ -23,7 +23,7 @@ export function settingsIn(text: string): [name: string, value: string][] {
     .split('\n')
     .flatMap((line) => {
       const code = line.replace(/(^|[^\\])#.*/, '$1')
-      const found = code.matchAll(/(\w+)\s*=\s*(?:"([^"]*)"|(\S+))/g)
+      const found = code.matchAll(/\b(\w+)\s*=\s*(?:"([^"]*)"|(\S+))/g)
       return Array.from(found, ([, name = '', quoted, plain]): [string, string] => {
         return [name.toLowerCase(), quoted ?? plain ?? '']
       })

@@ -41,6 +41,8 @@ export interface Call {
   show: () => string
   path?: string
   dest?: string
+  /** What ENOSPC means of this call, where it is not about a disk. */
+  noSpace?: string
 }
 
 let trace: ((line: string) => void) | undefined
@@ -59,11 +61,12 @@ export function check(rc: number, call: Call): number {
 
 export function syscallError(errno: number, call: Call): SyscallError {
   const code = errnoName(errno)
+  const text = (code === 'ENOSPC' && call.noSpace) || errnoText(errno)
   return new SyscallError({
     code,
     errno,
     syscall: call.syscall,
-    message: `${call.syscall}(${call.show()}) = ${code} (${errnoText(errno)})`,
+    message: `${call.syscall}(${call.show()}) = ${code} (${text})`,
     path: call.path,
     dest: call.dest,
   })
@@ -108,8 +111,22 @@ export function ignoring<T>(codes: readonly string[], because: string, fn: () =>
   }
 }
 
+type Noted = (call: string, on: string | Buffer | number) => void
+let noted: Noted | undefined
+
+/** Tells `sink` of each call that may hang, before it is made; undefined stops that. */
+export function noteCalls(sink: Noted | undefined): void {
+  noted = sink
+}
+
+/** Says what is about to be called, and on what: of all that reaches the kernel, the ways along which somebody may hang. */
+export function note(...what: Parameters<Noted>): void {
+  if (noted) noted(...what)
+}
+
 /** A path or string as the kernel takes it. A NUL inside would silently make it a shorter one, so it is refused. */
 export function cstr(text: string | Buffer, syscall: string): Buffer {
+  note(syscall, text)
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
   if (bytes.includes(0)) {
     throw syscallError(constants.errno.EINVAL, {

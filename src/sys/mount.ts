@@ -7,6 +7,7 @@ import { bind, type Call, check, cstr, quote } from './call.js'
 import { SyscallError } from './errors.js'
 import { Fd } from './fd.js'
 import { AT, flagNames, MNT, MOUNT_ATTR, MOVE_MOUNT, MS } from './flags.js'
+import { NO_NAMESPACE } from './namespace.js'
 
 const mountCall = bind('mount', 'ptr', 'ptr', 'ptr', 'ulong', 'ptr')
 const pivotRootCall = bind('pivot_root', 'ptr', 'ptr')
@@ -87,11 +88,12 @@ export function openTreeClone(source: Fd, reach: Reach = { recursive: false }): 
     syscall: 'open_tree',
     show: () => `${source.number} (${quote(source.label)}), '', ${flagNames(AT, flags)}`,
     path: source.label,
+    noSpace: NO_NAMESPACE, // a detached mount is in an anonymous one
   })
   return new Fd(fd, `clone of ${source.label}`)
 }
 
-/** move_mount(2): attaches the detached mount `from` on top of the directory `to`. @throws {SyscallError} EINVAL, ELOOP, ENOTDIR */
+/** move_mount(2): attaches the detached mount `from` on top of the directory `to`. @throws {SyscallError} EINVAL, ELOOP, ENOTDIR, ENOSPC */
 export function moveMount(from: Fd, to: Fd): void {
   const flags = MOVE_MOUNT.MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT.MOVE_MOUNT_T_EMPTY_PATH
   check(moveMountCall(from.number, EMPTY, to.number, EMPTY, flags), {
@@ -100,6 +102,7 @@ export function moveMount(from: Fd, to: Fd): void {
       `${from.number} (${quote(from.label)}), '', ${to.number} (${quote(to.label)}), '', ${flagNames(MOVE_MOUNT, flags)}`,
     path: from.label,
     dest: to.label,
+    noSpace: 'the namespace has as many mounts as fs.mount-max allows',
   })
 }
 
@@ -164,6 +167,7 @@ export function fsmount(context: Fd, attributes: number): Fd {
   const fd = check(fsmountCall(context.number, FSMOUNT_CLOEXEC, attributes), {
     syscall: 'fsmount',
     show: () => `${context.label}, FSMOUNT_CLOEXEC, ${flagNames(MOUNT_ATTR, attributes)}`,
+    noSpace: NO_NAMESPACE,
   })
   return new Fd(fd, `new ${context.label}`)
 }

@@ -1,6 +1,6 @@
 /* Users and groups through the name service (nsswitch.conf): sssd, LDAP and systemd-homed users are found too. */
 import { constants } from 'node:os'
-import { errnoName, syscallError } from './call.js'
+import { errnoName, note, syscallError } from './call.js'
 import { koffi, libc } from './koffi.js'
 
 export interface User {
@@ -50,6 +50,7 @@ function nss() {
 const NOT_FOUND = new Set(['ENOENT', 'ESRCH', 'EBADF', 'EPERM', 'EINVAL'])
 
 function lookUp(syscall: string, find: Lookup, key: string | number): bigint | null {
+  note(syscall, key)
   koffi.errno(0)
   const entry = find(key)
   const errno = koffi.errno()
@@ -90,6 +91,7 @@ export function getgrnam(name: string): { gid: number } | null {
 
 /** getgrouplist(3): every group of the user, the primary one included. @throws {SyscallError} when it does not settle */
 export function getgrouplist(name: string, gid: number): number[] {
+  note('getgrouplist', name)
   const count = Buffer.alloc(4)
   for (let size = 64; size <= 65536; size *= 4) {
     const groups = Buffer.alloc(size * 4)

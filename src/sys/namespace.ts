@@ -12,9 +12,16 @@ const NS_GET_USERNS = 0xb701
 const NS_GET_MNTNS_ID = 0x8008b705
 const ENOTTY = 25
 
+/** What ENOSPC means of a call that makes a mount namespace. */
+export const NO_NAMESPACE = 'there are as many namespaces as user.max_mnt_namespaces allows'
+
 /** unshare(2). CLONE_NEWNS implies CLONE_FS. @throws {SyscallError} EPERM: no CAP_SYS_ADMIN. ENOSPC: user.max_mnt_namespaces is reached. */
 export function unshare(flags: number): void {
-  check(unshareCall(flags), { syscall: 'unshare', show: () => flagNames(CLONE, flags) })
+  check(unshareCall(flags), {
+    syscall: 'unshare',
+    show: () => flagNames(CLONE, flags),
+    noSpace: NO_NAMESPACE,
+  })
 }
 
 /**

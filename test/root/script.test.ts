@@ -38,7 +38,7 @@ t.test('the init script', { skip }, async (t) => {
       })
       t.match(r, { open: 0, command: { stdout: /^filled\n$/ } })
       const [args, env, uid, gid, groups, cwd, umask, mntNs, fds] = (await box.read(LOG)).split('\n')
-      t.equal(args, '/tmp|/tmp/inst/alice|1|alice|1|1|')
+      t.equal(args, '/tmp|/tmp/inst/alice|1|alice|1|0|', 'the instance’s path leads into the user’s own /tmp')
       t.equal(env, '')
       t.same([uid, gid, groups, cwd, umask], ['0', '0', '0', '/', '0022'])
       t.equal(mntNs, r.opened.mntNs)
@@ -48,7 +48,7 @@ t.test('the init script', { skip }, async (t) => {
   )
   await t.test('is told that the instance existed already', async (t) => {
     t.match(await box.pamApp(alice), { open: 0 })
-    t.match(await box.read(LOG), /^\/tmp\|\/tmp\/inst\/alice\|0\|alice\|1\|1\|\n/)
+    t.match(await box.read(LOG), /^\/tmp\|\/tmp\/inst\/alice\|0\|alice\|1\|0\|\n/)
   })
   await t.test('does not run again for a session that joins', async (t) => {
     const held = await box.pamHold(alice)
