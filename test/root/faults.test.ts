@@ -1,106 +1,150 @@
 /*
- * All or nothing, at every point: whatever kills the helper or fails in it, an application that may go on is in its private
- * namespace, and one that is refused is what it was.
+ * All or nothing, at every call: whichever call of the program fails, or kills it, a login is complete or refused, an
+ * application that was refused is what it was, and what a killed helper leaves the next run clears away.
+ * FAULTS=all tries every one; a number is the seed of the choice, which without it is that of the day.
  */
 import t from 'tap'
 import { installPolyns } from '../support/install.js'
 import { needs } from '../support/needs.js'
 import { Sandbox } from '../support/sandbox.js'
-import { inLanes, type Outcome, type Point, record, tryFault } from './faults.js'
+import {
+  COMMANDS,
+  isSession,
+  judge,
+  type Kind,
+  type Operation,
+  SESSIONS,
+  type Told,
+  type Verdict,
+} from './faults-judge.js'
+import {
+  allPoints,
+  callsIn,
+  optionsFor,
+  type Point,
+  RECORD,
+  randomFrom,
+  somePoints,
+} from './faults-points.js'
 
 const skip = needs('root', 'layer', 'dist')
-const USERS = ['alice', 'bob', 'carol']
-const ERRNOS = ['EPERM', 'ENOMEM', 'ENOSPC', 'EINTR']
+const LANES = 3
+const isAll = process.env.FAULTS === 'all'
+const seed = Number(process.env.FAULTS) || Math.floor(Date.now() / 86_400_000)
+t.setTimeout(isAll ? 3_600_000 : 900_000)
+const OPERATIONS: readonly Operation[] = [...SESSIONS, ...COMMANDS]
+/** How many faults of each are tried at least, in a run that does not try all. */
+const COUNT = { built: 300, joined: 150, close: 100, setup: 60, undo: 40, epilog: 60, reap: 60 }
 
-async function start(): Promise<[Sandbox, Point[]]> {
+// Something of everything; alice has directories of the session's own, bob's sessions can be joined.
+const CONFIG = `/tmp /tmp/inst/ user:noinit:keep=.X11-unix:carry=krb5cc_* root
+/dev/shm /dev/shm/inst/ user:noinit root
+/var/tmp tmpfs tmpfs ~alice
+/mnt /var/mnt-inst/ user:noinit:scope=session ~alice
+/srv /var/srv-inst/ tmpdir:noinit ~alice
+`
+
+async function machine(): Promise<Sandbox> {
   const box = await Sandbox.start()
-  await installPolyns(box)
-  // Makes what the first session of all makes, then records one like those to come.
-  for (const user of USERS) await record(box, user)
-  return [box, await record(box, 'alice')]
+  await installPolyns(box, CONFIG)
+  return box
 }
 
-type Kind =
-  | 'complete'
-  | 'refused, unchanged'
-  | 'refused, ended'
-  | 'refused, moved'
-  | 'FAIL-OPEN'
-  | 'HALF MOVED'
-
-function kindOf(box: Sandbox, { status, mntNs, cwd, fds }: Outcome): Kind {
-  if (status === null) return 'refused, ended'
-  const isMoved = mntNs !== box.host.mntNs
-  if (fds !== '0 1 2 3 ' || (isMoved && cwd !== '/')) return 'HALF MOVED'
-  if (isMoved) return status === 0 ? 'complete' : 'refused, moved'
-  return status === 0 ? 'FAIL-OPEN' : cwd === '/tmp/dir' ? 'refused, unchanged' : 'HALF MOVED'
+interface Job {
+  operation: Operation
+  /** null: a run without a fault. */
+  point: Point | null
+  options: string
 }
 
-/** One line for each run of points with one outcome: what was tried, for who reads the output. */
-function table(rows: readonly [Point, string, Kind][]): string[] {
-  const lines: string[] = []
-  let from = 0
-  for (const [i, [, , kind]] of rows.entries()) {
-    if (rows[i + 1]?.[2] === kind) continue
-    const run = rows.slice(from, i + 1)
-    const name = (row: (typeof rows)[number] | undefined) => `${row?.[0].what} #${row?.[0].nth}`
-    lines.push(`${kind.padEnd(20)} ${run.length} points: ${name(run[0])} to ${name(run.at(-1))}`)
-    from = i + 1
+/** Runs faults.pl on these, in this order. @returns what it tells of each */
+async function tell(box: Sandbox, jobs: readonly Job[]): Promise<Told[]> {
+  const input = jobs.map(({ operation, options }, id) => `${id}\t${operation}\t${options}\n`).join('')
+  const perl = ['perl', '/opt/polyns/test/root/faults.pl']
+  const out = await box.sh(perl, { input, timeoutMs: jobs.length * 3000 + 60_000 })
+  return out
+    .trimEnd()
+    .split('\n')
+    .map((line) =>
+      Object.fromEntries(
+        line
+          .split('\t')
+          .slice(1)
+          .map((field) => field.split(/=(.*)/s)),
+      ),
+    )
+}
+
+const clean = (operation: Operation, options = ''): Job => ({ operation, point: null, options })
+
+async function pointsOf(box: Sandbox, operation: Operation): Promise<Point[]> {
+  // The second one: the first makes what the first of all makes.
+  await tell(box, [clean(operation), clean(operation, RECORD)])
+  const calls = callsIn(await box.read('/run/faults.log'))
+  const random = randomFrom(seed)
+  return isAll
+    ? allPoints(calls, random)
+    : somePoints(calls, random, { count: COUNT[operation], both: isSession(operation) })
+}
+
+/** Two columns for what was tried, then one for each kind. */
+function table(rows: readonly [Operation, Point, Verdict][]): string {
+  const kinds: Kind[] = ['complete', 'refused', 'refused after', 'ended with it', 'not reached', 'HALF']
+  const line = (cells: readonly (string | number)[]) =>
+    cells.map((cell) => String(cell).padStart(14)).join('')
+  const of = (operation: Operation) => rows.filter(([its]) => its === operation)
+  const count = (some: typeof rows, kind: Kind) =>
+    some.filter(([, , verdict]) => verdict.kind === kind).length
+  const lines = [
+    ...OPERATIONS.map((operation) => [operation, of(operation)] as const),
+    ['all', rows] as const,
+  ]
+  return [
+    line(['', 'an errno', 'a kill', ...kinds]),
+    ...lines.map(([name, some]) => {
+      const kills = some.filter(([, { fault }]) => fault === 'KILL').length
+      return line([name, some.length - kills, kills, ...kinds.map((kind) => count(some, kind))])
+    }),
+  ].join('\n')
+}
+
+t.test('a fault at any call', { skip }, async (t) => {
+  const boxes = await Promise.all(Array.from({ length: LANES }, machine))
+  await using _all = {
+    [Symbol.asyncDispose]: async () => void (await Promise.all(boxes.map((box) => box.stop()))),
   }
-  return lines
-}
+  const [first] = boxes
+  if (first === undefined) throw new Error('no machine')
+  const points: [Operation, Point][] = []
+  for (const operation of OPERATIONS)
+    points.push(...(await pointsOf(first, operation)).map((p) => [operation, p] as [Operation, Point]))
 
-t.test(
-  'a helper that is killed never leaves a login in the host’s view',
-  { skip, timeout: 120_000 },
-  async (t) => {
-    const [box, points] = await start()
-    await using _box = box
-    const rows: [Point, string, Kind][] = []
-    await inLanes(USERS, points, async (point, user, i) => {
-      const outcome = await tryFault(box, user, point, 'signal=KILL')
-      rows[i] = [point, 'KILL', kindOf(box, outcome)]
-      if (outcome.status !== null) t.equal(outcome.status, 137, `the helper was killed at ${point.what}`)
-    })
-    const good = {
-      building: 'refused, unchanged',
-      adopting: 'refused, ended',
-      done: 'refused, moved', // into its namespace; who waits for a helper that was killed refuses the session
-    }
-    for (const [{ what, nth, phase }, , kind] of rows) t.equal(kind, good[phase], `killed at ${what} #${nth}`)
-    for (const syscall of ['unshare', 'move_mount', 'rename', 'ptrace', 'exit_group']) {
-      t.ok(
-        points.some((point) => point.syscall === syscall),
-        `${syscall} was among the points`,
-      )
-    }
-    t.comment(table(rows).join('\n'))
-    t.same(box.processes(), [], 'nothing is left stopped')
-  },
-)
-
-t.test('a call that fails refuses the session, or does no harm', { skip, timeout: 120_000 }, async (t) => {
-  const [box, points] = await start()
-  await using _box = box
-  const rows: [Point, string, Kind][] = []
-  const left: string[] = []
-  const fallible = points.filter(({ syscall }) => syscall !== 'exit_group')
-  await inLanes(USERS, fallible, async (point, user, i) => {
-    const errno = ERRNOS[i % ERRNOS.length] ?? 'EPERM'
-    const outcome = await tryFault(box, user, point, `error=${errno}`)
-    rows[i] = [point, errno, kindOf(box, outcome)]
-    if (outcome.status !== 0 && outcome.records !== '0') left.push(`${point.what} #${point.nth}`)
-  })
-  for (const [{ what, nth, phase }, errno, kind] of rows) {
-    const good = ['complete', 'refused, unchanged', ...(phase === 'adopting' ? ['refused, ended'] : [])]
-    t.ok(good.includes(kind), `${errno} from ${what} #${nth}: ${kind}`)
-  }
-  t.same(left, [], 'a refused session leaves no record')
-  t.comment(table(rows).join('\n'))
-  t.equal(
-    await box.sh('find /tmp/polyns-inst /dev/shm/polyns-inst -name ".polyns*"'),
-    '',
-    'nor a directory half made',
+  const rows: [Operation, Point, Verdict][] = []
+  await Promise.all(
+    boxes.map(async (box, lane) => {
+      const own = points.filter((_, i) => i % LANES === lane)
+      const jobs = OPERATIONS.flatMap((operation) => [
+        clean(operation),
+        ...own
+          .filter(([its]) => its === operation)
+          .map(([, point]) => ({ operation, point, options: optionsFor(point) })),
+      ])
+      const told = await tell(box, jobs)
+      t.equal(told.length, jobs.length, 'all of them were tried')
+      for (const [i, { operation, point }] of jobs.entries()) {
+        if (point !== null) rows.push([operation, point, judge(operation, point, told[i] ?? {})])
+      }
+    }),
   )
-  t.same(box.processes(), [])
+  for (const [operation, { site, nth, fault }, { wrong }] of rows) {
+    if (wrong.length > 0) t.fail(`${operation}: ${fault} at #${nth} ${site}: ${wrong.join('; ')}`)
+  }
+  t.equal(rows.filter(([, , { kind }]) => kind === 'HALF').length, 0, 'nothing is half done')
+  for (const syscall of ['unshare', 'move_mount', 'rename', 'ptrace', 'exit_group', 'umount2', 'unlinkat']) {
+    t.ok(
+      points.some(([, point]) => point.syscall === syscall),
+      `${syscall} was among them`,
+    )
+  }
+  t.comment(`seed ${seed}${isAll ? ', all' : ''}\n${table(rows)}`)
 })
