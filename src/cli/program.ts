@@ -30,8 +30,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     await commands(io).parseAsync([...argv])
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version end this way too, and have printed what they have to say; in a PAM line that is no session.
-      const isPrinted = error.exitCode === 0 && process.env.PAM_TYPE === undefined
+      // Help and version end this way too, and have printed what they have to say; in a PAM line help is no session.
+      const isPrinted = error.exitCode === 0 && !(isHelp(error) && process.env.PAM_TYPE !== undefined)
       process.exitCode = isPrinted ? EXIT.ok : EXIT.usage
       return
     }
@@ -39,6 +39,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = exitStatusOf(error)
   }
 }
+
+const isHelp = ({ code }: CommanderError) => code.startsWith('commander.help')
 
 function commands(io: Io): Command {
   const program = new Command('polyns')
