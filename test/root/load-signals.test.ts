@@ -13,7 +13,7 @@ import { sleep, within } from '../support/run.js'
 import { type Running, Sandbox } from '../support/sandbox.js'
 
 const skip = needs('root', 'layer', 'dist')
-const ROUNDS = 100
+const ROUNDS = process.env.FULL === undefined ? 40 : 100
 const USERS = ['alice', 'bob', 'carol']
 /** A helper takes longer beside two others than alone; and some are to be signalled when they are through. */
 const LANES_SLOWER = 2.5
