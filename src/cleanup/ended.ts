@@ -8,6 +8,7 @@ import { enterHost } from '../ns/enter.js'
 import { lockUser, tryLockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
 import { monotonicMs } from '../sys/clock.js'
+import { messageOf } from '../sys/errors.js'
 import { waitFor } from '../sys/sleep.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { holdersOf, type Processes, scanProcesses } from './processes.js'
@@ -90,7 +91,7 @@ function take(mount: OwnDirectory, { asides, left }: Taken): boolean {
     if (aside !== null) asides.push({ aside, path: mount.instance })
     return true
   } catch (error) {
-    left.push({ path: mount.instance, why: error instanceof Error ? error.message : String(error) })
+    left.push({ path: mount.instance, why: messageOf(error) })
     return false
   }
 }

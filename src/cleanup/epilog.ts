@@ -9,6 +9,7 @@ import { forgetJob } from '../session/jobs.js'
 import { lockUser } from '../session/lock.js'
 import type { EndedJob } from '../slurm/epilog.js'
 import { monotonicMs } from '../sys/clock.js'
+import { messageOf } from '../sys/errors.js'
 import { waitFor } from '../sys/sleep.js'
 import { hasSession, readSubordinate, whyAlive, whyForJobs } from './alive.js'
 import { sweepEnded } from './ended.js'
@@ -91,7 +92,7 @@ function plan(
   ofUser: readonly FoundInstance[],
   result: EpilogResult,
 ): Aside[] {
-  const why = whyStay(job, ofUser, []) ?? whyForJobs(job)
+  const why = whyKeep(job, ofUser)
   result.removed.push(...[...ofJob, ...(why === null ? ofUser : [])].map(({ instance }) => instance))
   if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
   return []
@@ -104,9 +105,9 @@ function takeAway(
   result: EpilogResult,
 ): Aside[] {
   // Before the lock is taken, which a login of his would wait for: mostly this settles it.
-  const early = whyStay(job, ofUser, []) ?? whyForJobs(job)
+  const early = whyKeep(job, ofUser)
   using _lock = lockUser(job.uid)
-  const why = early ?? whyStay(job, ofUser, []) ?? whyForJobs(job)
+  const why = early ?? whyKeep(job, ofUser)
   if (why !== null) result.kept.push(...ofUser.map(({ instance }) => ({ path: instance, why })))
   return [...ofJob, ...(why === null ? ofUser : [])].flatMap((found) => {
     try {
@@ -115,7 +116,7 @@ function takeAway(
       result.removed.push(found.instance)
       return [aside]
     } catch (error) {
-      result.left.push({ path: found.instance, why: error instanceof Error ? error.message : String(error) })
+      result.left.push({ path: found.instance, why: messageOf(error) })
       return []
     }
   })
@@ -136,6 +137,11 @@ function whyStay(
   const ignored = options.butManager ? managerProcesses(job, processes) : new Set<number>()
   const why = whyAlive(job, names, processes, readSubordinate(), ignored)
   return why ?? (isInUse(ofJob, processes) ? 'what is the job’s own is in use' : null)
+}
+
+/** Why the user's instances must stay, or null; also for a job of his that has no process at this moment. */
+function whyKeep(job: EndedJob, ofUser: readonly FoundInstance[]): string | null {
+  return whyStay(job, ofUser, []) ?? whyForJobs(job)
 }
 
 /** All that runs, but for ourselves and the script that calls us. */

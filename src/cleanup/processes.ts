@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { parseMountinfo } from '../mountinfo/parse.js'
+import { namespaceLink } from '../ns/enter.js'
 
 /** What one pass saw. */
 export interface Processes {
@@ -32,7 +33,7 @@ export function scanProcesses(without: ReadonlySet<number> = new Set()): Process
       const pid = Number(name)
       known.add(pid)
       for (const uid of uidsOf(name)) add(pidsOf, uid, pid)
-      const link = namespaceOf(name)
+      const link = namespaceLink(name)
       if (link !== null) add(namespaces, link, pid)
     }
   }
@@ -76,14 +77,6 @@ export function parseUids(status: Buffer): Set<number> {
       .split(/\s+/)
       .map(Number),
   )
-}
-
-function namespaceOf(pid: string): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`)
-  } catch {
-    return null
-  }
 }
 
 /**

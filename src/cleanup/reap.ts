@@ -10,6 +10,7 @@ import { openSafe } from '../ns/safepath.js'
 import { tryLockUser } from '../session/lock.js'
 import { readRecords, removeUnfinishedRecords } from '../session/registry.js'
 import { bootId, monotonicMs, sinceBootMs } from '../sys/clock.js'
+import { messageOf } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { readSubordinate, whyAlive, whyForJobs } from './alive.js'
 import { sweepEnded } from './ended.js'
@@ -202,8 +203,4 @@ function writeIdle(since: ReadonlyMap<string, number>): string | null {
     rmSync(aside, { force: true })
     return messageOf(error)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

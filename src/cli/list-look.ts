@@ -3,11 +3,11 @@
  * the instances by the configuration and by what sessions name. Looks only. What cannot be looked at becomes a note: at three
  * in the morning a list with a hole is better than none.
  */
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { takeInventory } from '../cleanup/instances.js'
 import { UsageMeter } from '../cleanup/usage.js'
 import { type Config, configForSession } from '../config/index.js'
-import { enterHost, mountNamespaceOf } from '../ns/enter.js'
+import { enterHost, mountNamespaceOf, namespaceLink } from '../ns/enter.js'
 import { identityOf } from '../ns/join.js'
 import { openSafe } from '../ns/safepath.js'
 import { isLive, readRecords, type SessionRecord } from '../session/registry.js'
@@ -82,12 +82,8 @@ function countByNamespace(): Map<string, number> {
   const count = new Map<string, number>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    try {
-      const link = readlinkSync(`/proc/${name}/ns/mnt`)
-      count.set(link, (count.get(link) ?? 0) + 1)
-    } catch {
-      // it has just ended
-    }
+    const link = namespaceLink(name)
+    if (link !== null) count.set(link, (count.get(link) ?? 0) + 1)
   }
   return count
 }

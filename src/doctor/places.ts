@@ -20,11 +20,6 @@ export function localOnly(host: Host, paths: readonly string[]): string[] {
   return paths.filter((path) => remoteMount(host.mounts, path) === null)
 }
 
-/** Whether `path` is `top` or below it. */
-export function isAtOrBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(`${top}/`)
-}
-
 /** The shell line that sets up, from the configuration that is examined. */
 export function setupCommand({ configFile }: Host, ...options: string[]): string {
   const config = configFile === undefined ? [] : ['--config', configFile]

@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path'
 import type { Mount, Propagation } from './parse.js'
-import type { MountTable } from './table.js'
+import { isAtOrBelow, type MountTable } from './table.js'
 
 export interface Views {
   host: MountTable
@@ -218,8 +218,4 @@ function outermostFirst(table: MountTable): Mount[] {
 
 function sameOptions(a: Mount, b: Mount): boolean {
   return [...a.options].sort().join() === [...b.options].sort().join()
-}
-
-function isAtOrBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`)
 }

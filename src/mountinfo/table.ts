@@ -100,3 +100,8 @@ function prefixes(path: string): string[] {
   const names = normalize(path).split('/').filter(Boolean)
   return names.map((_, i) => `/${names.slice(0, i + 1).join('/')}`)
 }
+
+/** Whether `path` is `top` or below it. Both absolute and normal. */
+export function isAtOrBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(top === '/' ? top : `${top}/`)
+}

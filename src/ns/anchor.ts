@@ -9,28 +9,15 @@
 import { ANCHOR } from '../mountinfo/diff.js'
 import type { Fd } from '../sys/fd.js'
 import { MOUNT_ATTR, MS, O, RESOLVE } from '../sys/flags.js'
-import {
-  fsconfigCreate,
-  fsconfigSet,
-  fsmount,
-  fsopen,
-  mountSetattr,
-  moveMount,
-  openTreeClone,
-} from '../sys/mount.js'
+import { mountSetattr, moveMount, openTreeClone } from '../sys/mount.js'
 import { mkdirat, openat2 } from '../sys/path.js'
+import { emptyTmpfs, newTmpfs } from './tmpfs.js'
 
 const ATTRIBUTES = MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NODEV | MOUNT_ATTR.MOUNT_ATTR_NOEXEC
 
 /** Mounts an anchor on `polydir`, which stays open below it; what is mounted there next comes on top. */
 export function anchor(polydir: Fd): void {
-  using context = fsopen('tmpfs')
-  fsconfigSet(context, 'source', 'polyns')
-  fsconfigSet(context, 'size', '4k')
-  fsconfigSet(context, 'nr_inodes', '2')
-  fsconfigSet(context, 'mode', '555')
-  fsconfigCreate(context)
-  using mount = fsmount(context, ATTRIBUTES)
+  using mount = newTmpfs('polyns', emptyTmpfs(2), ATTRIBUTES)
   mkdirat(mount, ANCHOR, 0o555)
   using directory = openat2(mount, ANCHOR, O.O_PATH | O.O_DIRECTORY, RESOLVE.RESOLVE_NO_SYMLINKS)
   mountSetattr(mount, MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_PRIVATE)

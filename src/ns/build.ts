@@ -6,16 +6,7 @@ import { during } from '../sys/call.js'
 import { SyscallError, UnsafePathError, UnsupportedError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { AT, CLONE, MOUNT_ATTR, MS, O } from '../sys/flags.js'
-import {
-  fsconfigCreate,
-  fsconfigSet,
-  fsmount,
-  fsopen,
-  mountSetattr,
-  moveMount,
-  openTreeClone,
-  setPropagation,
-} from '../sys/mount.js'
+import { mountSetattr, moveMount, openTreeClone, setPropagation } from '../sys/mount.js'
 import { unshare } from '../sys/namespace.js'
 import { openat2, unlinkat } from '../sys/path.js'
 import { sameFile, statx } from '../sys/stat.js'
@@ -36,6 +27,7 @@ import { showKept, takeKept } from './keep.js'
 import { MARK_DIRECTORY, markNamespace } from './marker.js'
 import type { BindStep, Plan, Step, TmpfsStep } from './plan.js'
 import { openSafe, openSafeParent } from './safepath.js'
+import { newTmpfs } from './tmpfs.js'
 
 /** A private directory as it was made: which directory is seen at `polydir`. */
 export interface SessionMount {
@@ -113,7 +105,7 @@ export function buildNamespace(plan: Plan, undo: UndoStack): Built {
     const kept = takeKept(polydir, step.keep, notes)
     if (step.carry.length > 0) built.carried.push(takeCarried(polydir, null, step.polydir, step.carry))
     anchor(polydir)
-    using clone = newTmpfs(step)
+    using clone = newTmpfs('polyns', optionsOf(step), attributes(step))
     mountSetattr(clone, 0, MS.MS_PRIVATE)
     during(`mount a tmpfs on '${step.polydir}'`, () => moveMount(clone, polydir))
     showKept(clone, kept, notes)
@@ -194,16 +186,12 @@ function openPolydir(step: Step): Fd {
   }
 }
 
-function newTmpfs(step: TmpfsStep): Fd {
-  using context = fsopen('tmpfs')
-  fsconfigSet(context, 'source', 'polyns')
-  for (const option of step.options?.split(',').filter(Boolean) ?? []) {
+/** `size=1g,noswap` as tmpfs options. */
+function optionsOf({ options }: TmpfsStep): [string, string | null][] {
+  return (options?.split(',').filter(Boolean) ?? []).map((option) => {
     const equals = option.indexOf('=')
-    if (equals < 0) fsconfigSet(context, option, null)
-    else fsconfigSet(context, option.slice(0, equals), option.slice(equals + 1))
-  }
-  fsconfigCreate(context)
-  return fsmount(context, attributes(step))
+    return equals < 0 ? [option, null] : [option.slice(0, equals), option.slice(equals + 1)]
+  })
 }
 
 function attributes(step: Step): number {

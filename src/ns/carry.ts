@@ -4,7 +4,7 @@
  * plain file counts, and whatever goes wrong leaves the file where it was, with a note: no login fails by it.
  */
 import { opendirSync } from 'node:fs'
-import { UnsafePathError } from '../sys/errors.js'
+import { messageOf, UnsafePathError } from '../sys/errors.js'
 import { Fd } from '../sys/fd.js'
 import { O, RESOLVE } from '../sys/flags.js'
 import { openat2 } from '../sys/path.js'
@@ -205,8 +205,4 @@ function again(dir: Fd): Fd {
 
 function noteOn(name: string, error: unknown): string {
   return error instanceof UnsafePathError ? error.message : `${name}: ${messageOf(error)}; it stays`
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -2,6 +2,7 @@
  * Namespaces as open files, and moving this process's main thread into one. From then on only sync fs calls and child
  * processes see the new namespace: libuv's pool threads stay behind.
  */
+import { readlinkSync } from 'node:fs'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { CLONE, O } from '../sys/flags.js'
@@ -23,6 +24,15 @@ export interface MountNamespace extends Disposable {
 export function mountNamespaceOf(path: string): MountNamespace {
   const file = openat2(null, `${path}/ns/mnt`, O.O_RDONLY, 0)
   return { file, inode: statx(file).ino, [Symbol.dispose]: () => file[Symbol.dispose]() }
+}
+
+/** `mnt:[4026531841]`, as the link of the process's namespace reads; null: it has ended. Nothing is opened. */
+export function namespaceLink(pid: number | string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`)
+  } catch {
+    return null
+  }
 }
 
 /** The namespace of the thread that runs this. */

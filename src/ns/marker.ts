@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs'
 import type { Fd } from '../sys/fd.js'
 import { MOUNT_ATTR, MS } from '../sys/flags.js'
-import { fsconfigCreate, fsconfigSet, fsmount, fsopen, mountSetattr, moveMount } from '../sys/mount.js'
+import { mountSetattr, moveMount } from '../sys/mount.js'
+import { emptyTmpfs, newTmpfs } from './tmpfs.js'
 
 /** Where the mark is mounted; `polyns setup` and the first session make the directory. */
 export const MARK_DIRECTORY = '/run/polyns/ns'
@@ -19,13 +20,7 @@ const ATTRIBUTES =
 
 /** Marks this thread's namespace as a private one of `uid`. */
 export function markNamespace(directory: Fd, uid: number): void {
-  using context = fsopen('tmpfs')
-  fsconfigSet(context, 'source', `polyns:${uid}`)
-  fsconfigSet(context, 'size', '4k')
-  fsconfigSet(context, 'nr_inodes', '1')
-  fsconfigSet(context, 'mode', '555')
-  fsconfigCreate(context)
-  using mark = fsmount(context, ATTRIBUTES)
+  using mark = newTmpfs(`polyns:${uid}`, emptyTmpfs(1), ATTRIBUTES)
   mountSetattr(mark, 0, MS.MS_PRIVATE)
   moveMount(mark, directory)
 }

@@ -3,7 +3,7 @@
  * keeps is not seen: neither is how a session of polyns lives.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { type MountNamespace, mountNamespaceOf } from '../ns/enter.js'
+import { type MountNamespace, mountNamespaceOf, namespaceLink } from '../ns/enter.js'
 import { ignoring } from '../sys/call.js'
 
 /** A namespace and who is in it. */
@@ -16,10 +16,10 @@ export interface Inhabited {
 
 /** Every namespace that a process is in, other than the host's. */
 export function inhabitedNamespaces(): Inhabited[] {
-  const host = linkOf(1)
+  const host = namespaceLink(1)
   const pidsIn = new Map<string, number[]>()
   for (const pid of pidsOfProc()) {
-    const link = linkOf(pid)
+    const link = namespaceLink(pid)
     if (link === null || link === host || pid === process.pid) continue
     const pids = pidsIn.get(link)
     if (pids === undefined) pidsIn.set(link, [pid])
@@ -68,10 +68,6 @@ function pidsOfProc(): number[] {
     .map(Number)
     .filter(Number.isInteger)
     .sort((a, b) => a - b)
-}
-
-function linkOf(pid: number): string | null {
-  return quietly(() => readlinkSync(`/proc/${pid}/ns/mnt`), null)
 }
 
 /** A process may end while it is looked at. */

@@ -15,7 +15,7 @@ import { isOurs } from '../ns/join.js'
 import { uidOfMark } from '../ns/marker.js'
 import { openSafeParent } from '../ns/safepath.js'
 import { during, ignoring } from '../sys/call.js'
-import { SyscallError, UnsafePathError, UsageError } from '../sys/errors.js'
+import { messageOf, SyscallError, UnsafePathError, UsageError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { MNT, MS, O, RESOLVE } from '../sys/flags.js'
 import { mountSetattr, moveMount, openTreeClone, umount2 } from '../sys/mount.js'
@@ -212,7 +212,7 @@ export class Messenger implements Disposable {
 
   #explain(error: unknown, { pids }: Inhabited): string {
     if (error instanceof SyscallError && error.code === 'EBUSY') return inUseBy(this.#view.path, pids)
-    return error instanceof Error ? error.message : `${error}`
+    return messageOf(error)
   }
 }
 

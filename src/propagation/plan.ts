@@ -6,7 +6,7 @@
  * on top can be taken away again, but a mount that has left its peer group cannot go back.
  */
 import type { Mount } from '../mountinfo/parse.js'
-import { type MountTable, propagationType } from '../mountinfo/table.js'
+import { isAtOrBelow, type MountTable, propagationType } from '../mountinfo/table.js'
 import { UsageError } from '../sys/errors.js'
 import { command, type Outcome } from './step.js'
 
@@ -179,10 +179,6 @@ function outermost(mounts: readonly Mount[]): Mount[] {
   return mounts.filter(
     (mount) => !mounts.some((m) => m !== mount && isAtOrBelow(mount.mountPoint, m.mountPoint)),
   )
-}
-
-function isAtOrBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(top === '/' ? top : `${top}/`)
 }
 
 function outermostFirst(places: readonly Place[]): Place[] {

@@ -6,7 +6,7 @@
 import { readdirSync } from 'node:fs'
 import { components, MAX_SYMLINKS } from '../ns/safepath.js'
 import { ignoring } from '../sys/call.js'
-import { UnsafePathError } from '../sys/errors.js'
+import { messageOf, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { O } from '../sys/flags.js'
 import { openat2, readlinkFd } from '../sys/path.js'
@@ -66,7 +66,7 @@ export function findHooks(directory: string): FoundHooks | null {
       if ((mode & 0o111) === 0) throw new UnsafePathError(path, 'is not executable; chmod 755 it')
       found.hooks.push({ kind, name, path })
     } catch (error) {
-      found.refused.push({ name, why: error instanceof Error ? error.message : String(error) })
+      found.refused.push({ name, why: messageOf(error) })
     }
   }
   return found

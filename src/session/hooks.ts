@@ -6,6 +6,7 @@
 import type { SessionMount } from '../ns/build.js'
 import { ownNamespace } from '../ns/enter.js'
 import { identityOf } from '../ns/join.js'
+import { messageOf } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { childProcess } from '../sys/lazy.js'
 import { getOpenFilesLimit, setOpenFilesLimit } from '../sys/process.js'
@@ -243,8 +244,4 @@ function killGroup(pid: number): void {
 function isIn(record: Pick<SessionRecord, 'namespace'>): boolean {
   using own = ownNamespace()
   return identityOf(own) === record.namespace
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

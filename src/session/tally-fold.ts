@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { LOCK_DIRECTORY, RUN_DIRECTORY } from '../ns/rundir.js'
 import { ignoring } from '../sys/call.js'
-import { UnsupportedError } from '../sys/errors.js'
+import { messageOf, UnsupportedError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { LOCK, O, RESOLVE } from '../sys/flags.js'
 import { flock, openat2 } from '../sys/path.js'
@@ -175,6 +175,6 @@ function why(fn: () => void): string | null {
     fn()
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }

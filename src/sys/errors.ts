@@ -86,3 +86,8 @@ export class ScriptError extends Error {
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
+
+/** What an error says; anything can be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

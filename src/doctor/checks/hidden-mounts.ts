@@ -1,8 +1,9 @@
 /* Mounts of the host below a polydir: the private directory hides them. */
 
+import { isAtOrBelow } from '../../mountinfo/table.js'
 import { staticPolydirs } from '../../propagation/places.js'
 import { type Check, note } from '../finding.js'
-import { isAtOrBelow, parentsOf } from '../places.js'
+import { parentsOf } from '../places.js'
 
 export const hiddenMounts: Check = {
   id: 'hidden-mounts',

@@ -1,5 +1,6 @@
 /* Private namespaces in which no registered session is any more: what was started in one and has outlived it. */
 import { readlinkSync } from 'node:fs'
+import { namespaceLink } from '../../ns/enter.js'
 import { markedUid } from '../../ns/marker.js'
 import { isLive, readRecords } from '../../session/registry.js'
 import { type Check, note, ok } from '../finding.js'
@@ -25,20 +26,12 @@ export const orphanNamespaces: Check = {
 /** By their marks, with the processes in each. */
 function markedWithoutSession({ processes }: Host): { uid: number; pids: readonly number[] }[] {
   const sessions = readRecords().filter((record) => record.ended === undefined && isLive(record))
-  const known = new Set(sessions.flatMap(({ leader }) => linkOf(leader.pid)))
+  const known = new Set(sessions.flatMap(({ leader }) => namespaceLink(leader.pid) ?? []))
   known.add(readlinkSync('/proc/thread-self/ns/mnt'))
   return [...processes.namespaces].flatMap(([link, pids]) => {
     const uid = known.has(link) ? null : uidAmong(pids)
     return uid === null ? [] : [{ uid, pids }]
   })
-}
-
-function linkOf(pid: number): string[] {
-  try {
-    return [readlinkSync(`/proc/${pid}/ns/mnt`)]
-  } catch {
-    return [] // it has just ended
-  }
 }
 
 /** The first who is still there answers for all: they see the same. */

@@ -1,10 +1,10 @@
 /* Trees in which mounts come and go, on mounts that are not shared: what comes there does not reach the sessions. */
 import type { Mount } from '../../mountinfo/parse.js'
-import { propagationType } from '../../mountinfo/table.js'
+import { isAtOrBelow, propagationType } from '../../mountinfo/table.js'
 import { type Check, type Finding, note, warning } from '../finding.js'
 import type { Host } from '../host.js'
 import { isNetwork } from '../networkfs.js'
-import { isAtOrBelow, parentsOf, polydirsOf, setupCommand } from '../places.js'
+import { parentsOf, polydirsOf, setupCommand } from '../places.js'
 
 export const propagationTree: Check = {
   id: 'propagation-tree',

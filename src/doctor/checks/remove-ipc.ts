@@ -3,10 +3,11 @@
  * every directory there: into the private ones too, whatever still runs (tried with the function of systemd 252).
  */
 
+import { isAtOrBelow } from '../../mountinfo/table.js'
 import { asBoolean, settingIn, withDropIns } from '../confd.js'
 import { type Check, note, ok, warning } from '../finding.js'
 import type { Host } from '../host.js'
-import { isAtOrBelow, parentsOf } from '../places.js'
+import { parentsOf } from '../places.js'
 import { slurmOf } from '../slurm.js'
 
 const DIRECTORIES = ['/etc/systemd', '/run/systemd', '/usr/local/lib/systemd', '/usr/lib/systemd']

@@ -1,8 +1,9 @@
 /* Slurm's own private directories beside those of polyns: jobs can have one of the two. */
 import { dirname } from 'node:path'
+import { isAtOrBelow } from '../../mountinfo/table.js'
 import { settingsIn } from '../../slurm/plugin.js'
 import { type Check, note, ok, warning } from '../finding.js'
-import { isAtOrBelow, polydirsOf } from '../places.js'
+import { polydirsOf } from '../places.js'
 import { slurmOf, slurmStack } from '../slurm.js'
 
 export const slurmPlugin: Check = {

@@ -1,6 +1,8 @@
 /* SlurmdSpoolDir below a private directory: slurmstepd looks for the job's script there from within the session. */
+
+import { isAtOrBelow } from '../../mountinfo/table.js'
 import { type Check, error, ok } from '../finding.js'
-import { isAtOrBelow, polydirsOf } from '../places.js'
+import { polydirsOf } from '../places.js'
 import { jobsByPam } from '../slurm.js'
 
 export const slurmSpool: Check = {

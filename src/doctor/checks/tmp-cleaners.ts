@@ -1,7 +1,9 @@
 /* tmpreaper and tmpwatch: cron scripts that delete what is old below /tmp, in the instances too. */
+
+import { isAtOrBelow } from '../../mountinfo/table.js'
 import { type Check, type Finding, ok, warning } from '../finding.js'
 import type { Host } from '../host.js'
-import { isAtOrBelow, parentsOf } from '../places.js'
+import { parentsOf } from '../places.js'
 
 interface Cleaner {
   name: string
