@@ -6,7 +6,8 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Fd } from '../sys/fd.js'
-import { workerThreads } from '../sys/lazy.js'
+import { sea, workerThreads } from '../sys/lazy.js'
+import { isExecutable } from '../sys/program.js'
 
 /** What both threads know of each other: an Int32Array over shared memory. */
 export const SHARED = { state: 0, stop: 1, removed: 2, size: 3 } as const
@@ -28,16 +29,25 @@ export interface Assistant {
 /** @returns null where there is no second processor, or the program is not installed as a whole */
 export function startAssistant(top: Fd, deadline: number): Assistant | null {
   // In a bundle, import.meta.url is the path of its file: dist/*.cjs.
-  const program = import.meta.url.replace(/^file:\/\//, '').replace(/[^/]*$/, 'assistant.cjs')
-  if (availableParallelism() < 2 || !existsSync(program)) return null
+  const path = import.meta.url.replace(/^file:\/\//, '').replace(/[^/]*$/, 'assistant.cjs')
+  if (availableParallelism() < 2 || !(isExecutable || existsSync(path))) return null
   const shared = new Int32Array(new SharedArrayBuffer(4 * SHARED.size))
   const workerData: AssistantData = { shared, top: top.number, deadline }
   const { Worker } = workerThreads()
   // Its output is not passed on: for that Node would open streams here.
-  const worker = new Worker(program, { workerData, env: {}, execArgv: [], stdout: true, stderr: true })
+  const options = { workerData, env: {}, execArgv: [], stdout: true, stderr: true }
+  const worker = isExecutable
+    ? new Worker(textWithin(path), { ...options, eval: true })
+    : new Worker(path, options)
   worker.unref()
   worker.on('error', () => undefined) // the first thread does all of the work then
   return { stop: () => stop(shared) }
+}
+
+/** In the single executable it is no file, but a text that is run as that file would be. */
+function textWithin(path: string): string {
+  const source = sea().getAsset('assistant.cjs', 'latin1')
+  return `(function (require, __filename) {${source}\n})(require, ${JSON.stringify(path)})`
 }
 
 function stop(shared: Int32Array): number {

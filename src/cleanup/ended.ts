@@ -5,13 +5,14 @@
  */
 import type { SessionMount } from '../ns/build.js'
 import { enterHost } from '../ns/enter.js'
-import { lockUser, tryLockUser } from '../session/lock.js'
 import { isLive, readRecords, removeRecord, type SessionRecord } from '../session/registry.js'
 import { monotonicMs } from '../sys/clock.js'
 import { messageOf } from '../sys/errors.js'
 import { waitFor } from '../sys/sleep.js'
+import { holdersOfEach } from './holders.js'
 import { type Aside, removeAside, setAside } from './instance.js'
-import { holdersOf, type Processes, scanProcesses } from './processes.js'
+import { Locks } from './locks.js'
+import { scanProcesses } from './processes.js'
 
 /** sshd closes the session while its own child is still on the way out. */
 const PATIENCE_MS = 1000
@@ -41,13 +42,22 @@ const AT_CLOSE: SweepOptions = { patienceMs: PATIENCE_MS, budgetMs: BUDGET_MS, w
  * @param besides the pids that do not count as use: the application that closes the session, and this process
  */
 export function sweepEnded(uid: number, besides: readonly number[], options = AT_CLOSE): Swept {
+  return sweepEndedOf([uid], besides, options)
+}
+
+/** The same of several users, with one look at the processes for all of them. */
+export function sweepEndedOf(
+  uids: readonly number[],
+  besides: readonly number[],
+  options: SweepOptions,
+): Swept {
   const swept: Swept = { removed: [], left: [] }
-  if (endedRecords(uid).length === 0) return swept
+  if (!recordsOf(uids).some(hasEnded)) return swept
   enterHost()
   let taken: Taken = { asides: [], left: [] }
   waitFor(options.patienceMs, POLL_MS, () => {
-    taken = takeUnused(uid, besides, options)
-    return taken.asides.length > 0 || endedRecords(uid).length === 0
+    taken = takeUnused(uids, besides, options)
+    return taken.asides.length > 0 || !recordsOf(uids).some(hasEnded)
   })
   swept.left.push(...taken.left)
   const deadline = monotonicMs() + options.budgetMs
@@ -68,20 +78,41 @@ interface Taken extends Pick<Swept, 'left'> {
   asides: { aside: Aside; path: string }[]
 }
 
-/** Under the user's lock, so that no session of his begins meanwhile: renames aside what nobody uses, and drops the records. */
-function takeUnused(uid: number, besides: readonly number[], { waitForLock }: SweepOptions): Taken {
+/** Under the users' locks, so that no session of theirs begins meanwhile: renames aside what nobody uses, and drops the records. */
+function takeUnused(
+  uids: readonly number[],
+  besides: readonly number[],
+  { waitForLock }: SweepOptions,
+): Taken {
   const taken: Taken = { asides: [], left: [] }
-  using lock = waitForLock ? lockUser(uid) : tryLockUser(uid)
-  if (lock === null) return taken
-  const live = readRecords(uid).filter((record) => isLive(record) && record.ended === undefined)
-  const processes = scanProcesses(new Set(besides))
-  for (const record of endedRecords(uid)) {
+  using locks = new Locks()
+  if (waitForLock) for (const uid of uids) locks.wait(uid)
+  const records = recordsOf(uids.filter((uid) => locks.take(uid) === null))
+  const ended = new Set(records.filter(hasEnded))
+  const live = records.filter((record) => !ended.has(record))
+  const isInUse = useOf([...ended].flatMap(ownDirectories), live, besides)
+  for (const record of ended) {
     const own = ownDirectories(record)
-    if (own.some((mount) => isInUse(mount, live, processes))) continue
+    if (own.some(isInUse)) continue
     // The record goes last: without it nobody would ever find what is still there.
     if (own.map((mount) => take(mount, taken)).every(Boolean)) removeRecord(record)
   }
   return taken
+}
+
+/** Most sessions have no directory of their own: then no process is looked at. */
+function useOf(
+  own: readonly OwnDirectory[],
+  live: readonly SessionRecord[],
+  besides: readonly number[],
+): (mount: OwnDirectory) => boolean {
+  if (own.length === 0) return () => false
+  const ofLive = new Set(live.flatMap((record) => record.mounts.map(({ instance }) => instance)))
+  const holders = holdersOfEach(
+    own.map(({ instance }) => instance),
+    scanProcesses(new Set(besides)),
+  )
+  return ({ instance }) => ofLive.has(instance) || holders.get(instance)?.length !== 0
 }
 
 /** @returns whether it is out of the way */
@@ -96,19 +127,19 @@ function take(mount: OwnDirectory, { asides, left }: Taken): boolean {
   }
 }
 
-function endedRecords(uid: number): SessionRecord[] {
-  return readRecords(uid).filter((record) => record.ended !== undefined || !isLive(record))
+/** Whether it is a session no more: closed, or its leader has ended. */
+export function hasEnded(record: SessionRecord): boolean {
+  return record.ended !== undefined || !isLive(record)
+}
+
+function recordsOf(uids: readonly number[]): SessionRecord[] {
+  if (uids.length === 1) return readRecords(uids[0])
+  const wanted = new Set(uids)
+  return readRecords().filter(({ uid }) => wanted.has(uid))
 }
 
 type OwnDirectory = SessionMount & { instance: string }
 
 function ownDirectories(record: SessionRecord): OwnDirectory[] {
   return record.mounts.filter((mount): mount is OwnDirectory => mount.fresh && mount.instance !== null)
-}
-
-function isInUse(mount: OwnDirectory, live: readonly SessionRecord[], processes: Processes): boolean {
-  return (
-    live.some((record) => record.mounts.some(({ instance }) => instance === mount.instance)) ||
-    holdersOf(mount.instance.slice(mount.instance.lastIndexOf('/') + 1), processes).length > 0
-  )
 }

@@ -11,12 +11,13 @@ import type { EndedJob } from '../slurm/epilog.js'
 import { monotonicMs } from '../sys/clock.js'
 import { messageOf } from '../sys/errors.js'
 import { waitFor } from '../sys/sleep.js'
-import { hasSession, readSubordinate, whyAlive, whyForJobs } from './alive.js'
+import { hasSession, Look, whyForJobs } from './alive.js'
 import { sweepEnded } from './ended.js'
+import { holdersOfEach } from './holders.js'
 import { type Aside, removeAside, setAside } from './instance.js'
 import { type FoundInstance, takeInventory } from './instances.js'
 import { endProcesses, managerProcesses, stopManager } from './leftovers.js'
-import { holdersOf, type Processes, scanProcesses } from './processes.js'
+import { type Processes, scanProcesses } from './processes.js'
 
 export interface EpilogOptions {
   rules: readonly Rule[]
@@ -133,9 +134,9 @@ function whyStay(
   options = { butManager: false },
 ): string | null {
   const processes = ourView()
-  const names = instances.filter((found) => found.job === null).map(({ name }) => name)
+  const paths = instances.filter((found) => found.job === null).map(({ instance }) => instance)
   const ignored = options.butManager ? managerProcesses(job, processes) : new Set<number>()
-  const why = whyAlive(job, names, processes, readSubordinate(), ignored)
+  const why = new Look(processes, paths, job.uid).whyAlive(job, paths, ignored)
   return why ?? (isInUse(ofJob, processes) ? 'what is the job’s own is in use' : null)
 }
 
@@ -148,5 +149,6 @@ function whyKeep(job: EndedJob, ofUser: readonly FoundInstance[]): string | null
 const ourView = () => scanProcesses(new Set([process.pid, process.ppid]))
 
 function isInUse(instances: readonly FoundInstance[], processes: Processes): boolean {
-  return instances.some(({ name }) => holdersOf(name, processes).length > 0)
+  const paths = instances.map(({ instance }) => instance)
+  return paths.length > 0 && [...holdersOfEach(paths, processes).values()].some((pids) => pids.length > 0)
 }

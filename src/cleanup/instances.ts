@@ -6,6 +6,7 @@ import { readdirSync, statSync } from 'node:fs'
 import type { Names, Rule } from '../config/index.js'
 import { parentFaults, UNFINISHED } from '../ns/instance.js'
 import { openSafe } from '../ns/safepath.js'
+import { wasEveryLockFree } from '../session/lock.js'
 import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import type { Stat } from '../sys/stat.js'
@@ -41,12 +42,14 @@ export interface Inventory {
   ofSessions: SessionDirectory[]
 }
 
-const YOUNG_MS = 600_000 // somebody may be at work on it
+/** Somebody may be at work on it, perhaps one whose lock is not in our /run. */
+const YOUNG_MS = 600_000
 const OF_TMPDIR = /^[0-9a-f]{8}$/ // ns/instance.ts, makeFreshDirectory
 
 /** @throws {UnsafePathError} a parent is not root's alone: logins are refused on this machine, and root must not delete there */
 export function takeInventory(rules: readonly Rule[], names: Names): Inventory {
   const inventory: Inventory = { instances: [], leftovers: [], unknown: [], ofSessions: [] }
+  const unfinished: Leftover[] = []
   const seen = new Set<string>()
   for (const { parent, base, method } of places(rules)) {
     const dir = openParent(parent)
@@ -57,14 +60,24 @@ export function takeInventory(rules: readonly Rule[], names: Names): Inventory {
       if (seen.has(path)) continue
       if (name.startsWith(REAPED) || name.startsWith(UNFINISHED)) {
         seen.add(path)
-        if (name.startsWith(REAPED) || !isYoung(opened, name)) inventory.leftovers.push({ parent, name })
+        if (name.startsWith(REAPED)) inventory.leftovers.push({ parent, name })
+        else if (!isYoung(opened, name)) unfinished.push({ parent, name })
       } else if (name.startsWith(base)) {
         seen.add(path)
         judge(opened, { path, name, rest: name.slice(base.length), method }, names, inventory)
       }
     }
   }
-  return inventory
+  inventory.leftovers.push(...unfinished)
+  const isNobodys = ({ uid }: SessionDirectory) => uid === null
+  if (unfinished.length === 0 && !inventory.ofSessions.some(isNobodys)) return inventory
+  // Their age is by a clock that may have been set just now. Who makes one has his user's lock, and lets it go when it is recorded.
+  if (wasEveryLockFree()) return inventory
+  return {
+    ...inventory,
+    leftovers: inventory.leftovers.filter((one) => !unfinished.includes(one)),
+    ofSessions: inventory.ofSessions.filter((one) => !isNobodys(one)),
+  }
 }
 
 interface Candidate {

@@ -2,8 +2,7 @@
  * Everything that runs, in one pass over /proc whatever the number of users asked about: whose it is by all four uids, and
  * which mount namespace it is in. A process that ends while it is read counts as gone; one that hides is root's business.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
-import { parseMountinfo } from '../mountinfo/parse.js'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { namespaceLink } from '../ns/enter.js'
 
 /** What one pass saw. */
@@ -77,35 +76,4 @@ export function parseUids(status: Buffer): Set<number> {
       .split(/\s+/)
       .map(Number),
   )
-}
-
-/**
- * The namespaces other than this thread's, each by one process, in which something is mounted whose root ends with `/NAME`: by
- * name alone, since not every file system shows the same device number here and in stat. Whoever cannot be asked has it in use.
- */
-export function holdersOf(name: string, { namespaces }: Processes): number[] {
-  const own = readlinkSync('/proc/thread-self/ns/mnt')
-  return [...namespaces].flatMap(([link, pids]) =>
-    link === own ? [] : (holderAmong(pids, `/${name}`) ?? []),
-  )
-}
-
-/** The first who is still there answers for all: they see the same. */
-function holderAmong(pids: readonly number[], tail: string): number | undefined {
-  for (const pid of pids) {
-    const held = holds(pid, tail)
-    if (held !== null) return held ? pid : undefined
-  }
-  return undefined
-}
-
-/** null: it has ended. */
-function holds(pid: number, tail: string): boolean | null {
-  try {
-    return parseMountinfo(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')).some(({ root }) =>
-      root.endsWith(tail),
-    )
-  } catch (error) {
-    return ['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '') ? null : true
-  }
 }

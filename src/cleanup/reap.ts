@@ -7,16 +7,15 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { Names, Rule } from '../config/index.js'
 import { ensureRunDirectories, RUN_DIRECTORY } from '../ns/rundir.js'
 import { openSafe } from '../ns/safepath.js'
-import { tryLockUser } from '../session/lock.js'
 import { readRecords, removeUnfinishedRecords } from '../session/registry.js'
 import { bootId, monotonicMs, sinceBootMs } from '../sys/clock.js'
 import { messageOf } from '../sys/errors.js'
-import type { Fd } from '../sys/fd.js'
-import { readSubordinate, whyAlive, whyForJobs } from './alive.js'
-import { sweepEnded } from './ended.js'
+import { Look } from './alive.js'
+import { hasEnded, sweepEndedOf } from './ended.js'
 import { type Aside, removeAside, setAside } from './instance.js'
-import { type FoundInstance, type Leftover, takeInventory } from './instances.js'
-import { findOrphans, setOrphanAside } from './orphans.js'
+import { type FoundInstance, type Leftover, type SessionDirectory, takeInventory } from './instances.js'
+import { Locks } from './locks.js'
+import { findOrphans } from './orphans.js'
 import { scanProcesses } from './processes.js'
 
 export interface ReapOptions {
@@ -61,20 +60,27 @@ export function reap(options: ReapOptions): Reaped {
     reaped.removed.push(...leftovers.map(({ parent, name }) => ({ path: `${parent}/${name}`, user: null })))
     return reaped
   }
-  const asides = [
-    ...takeAway(gone, reaped),
-    ...orphans.flatMap((found) => put(found.instance, null, () => setOrphanAside(found), reaped)),
-  ]
+  const asides = [...takeAway(gone, reaped), ...takeOrphans(orphans, reaped)]
   deleteAll([...asides, ...leftovers], deadline, reaped)
   return reaped
 }
 
+const USERS_AT_ONCE = 256
+
 function sweepAllEnded(deadline: number, reaped: Reaped): void {
-  for (const uid of new Set(readRecords().map((record) => record.uid))) {
+  const uids = [
+    ...new Set(
+      readRecords()
+        .filter(hasEnded)
+        .map((record) => record.uid),
+    ),
+  ]
+  // Each sweep looks at all processes once; its users wait for each other's directories, and it has some descriptors for each.
+  for (let i = 0; i < uids.length; i += USERS_AT_ONCE) {
     const budgetMs = Math.max(deadline - monotonicMs(), 0)
     // One login that hangs must not keep us from all the others.
     const options = { patienceMs: 0, budgetMs, waitForLock: false }
-    const { removed, left } = sweepEnded(uid, [process.pid], options)
+    const { removed, left } = sweepEndedOf(uids.slice(i, i + USERS_AT_ONCE), [process.pid], options)
     reaped.removed.push(...removed.map((path) => ({ path, user: null })))
     reaped.left.push(...left)
   }
@@ -82,13 +88,14 @@ function sweepAllEnded(deadline: number, reaped: Reaped): void {
 
 /** One pass over all processes. */
 function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundInstance[] {
-  const processes = scanProcesses(new Set([process.pid]))
-  const ranges = readSubordinate()
+  const paths = instances.map(({ instance }) => instance)
+  const look = new Look(scanProcesses(new Set([process.pid])), paths)
+  const ofUser = new Map<string, string[]>()
+  for (const { user, instance } of instances) ofUser.set(user, [...(ofUser.get(user) ?? []), instance])
   const verdicts = new Map<string, string | null>()
   return instances.filter((found) => {
-    const names = instances.filter(({ user }) => user === found.user).map(({ name }) => name)
     if (!verdicts.has(found.user))
-      verdicts.set(found.user, whyAlive(found, names, processes, ranges) ?? whyForJobs(found))
+      verdicts.set(found.user, look.whyAlive(found, ofUser.get(found.user) ?? []) ?? look.whyForJobs(found))
     const why = verdicts.get(found.user) ?? null
     if (why !== null)
       reaped.kept.push({ path: found.instance, user: found.user, why: `${found.user} ${why}` })
@@ -98,30 +105,21 @@ function findGone(instances: readonly FoundInstance[], reaped: Reaped): FoundIns
 
 /** Locks every user concerned, looks again, and renames aside what is still nobody's. */
 function takeAway(gone: readonly FoundInstance[], reaped: Reaped): Leftover[] {
-  const locks = new Map<number, Fd>()
-  try {
-    const locked = gone.filter(({ instance, uid, user }) => {
-      const why = locks.has(uid) ? null : lockInto(locks, uid)
-      if (why !== null) reaped.kept.push({ path: instance, user, why })
-      return why === null
-    })
-    const still = locked.length === 0 ? [] : findGone(locked, reaped)
-    return still.flatMap((found) => put(found.instance, found.user, () => setAside(found), reaped))
-  } finally {
-    for (const lock of locks.values()) lock[Symbol.dispose]()
-  }
+  using locks = new Locks()
+  const locked = gone.filter(({ instance, uid, user }) => {
+    const why = locks.take(uid)
+    if (why !== null) reaped.kept.push({ path: instance, user, why })
+    return why === null
+  })
+  const still = locked.length === 0 ? [] : findGone(locked, reaped)
+  return still.flatMap((found) => put(found.instance, found.user, () => setAside(found), reaped))
 }
 
-/** @returns why the user's lock could not be had */
-function lockInto(locks: Map<number, Fd>, uid: number): string | null {
-  try {
-    const lock = tryLockUser(uid)
-    if (lock === null) return 'a session is being opened or closed'
-    locks.set(uid, lock)
-    return null
-  } catch (error) {
-    return messageOf(error) // no room for the file on /run: those of the others go all the same
-  }
+/** Looks again under the users' locks: session ids come again after a boot, and one may be about to begin in there. */
+function takeOrphans(orphans: readonly SessionDirectory[], reaped: Reaped): Leftover[] {
+  using locks = new Locks()
+  const still = findOrphans(orphans.filter(({ uid }) => uid === null || locks.take(uid) === null))
+  return still.flatMap((found) => put(found.instance, null, () => setAside(found), reaped))
 }
 
 /** Notes what became of one. Its parent is opened again for the deletion: there may be more of them than descriptors. */

@@ -1,5 +1,8 @@
 /* The whole program. A login runs the part in login.ts, by tools/start.cjs; here `pam` is for everybody else. */
+import { takeBackAlarm } from '../sys/alarm.js'
 import { pam } from './pam.js'
+
+takeBackAlarm()
 
 const [command, ...args] = process.argv.slice(2)
 

@@ -58,16 +58,22 @@ function run(options: PamOptions, env: Environment): void {
   }
   const opened = within(openLimit(options, env, target), (step) => open(options, env, target, step))
   if (opened === null) return
-  const { request, outcome } = opened
+  openHooks(opened, env, target)
+}
+
+/** Not with the user's lock held: an administrator's program may take its time. The session is open: nothing can refuse it now. */
+function openHooks({ request, outcome }: Opened, env: Environment, target: Target): void {
   const { kind, mounts } = outcome
-  // Not with the user's lock held: an administrator's program may take its time.
-  within(hookLimit(env), (step) => {
-    step('hooks')
-    logHooks(
-      request,
-      runHooks('open', { request, id: request.who.sessionId, kind, mounts, leader: target.pid }),
-    )
-  })
+  try {
+    within(hookLimit(env), (step) => {
+      step('hooks')
+      const session = { request, id: request.who.sessionId, kind, mounts, leader: target.pid }
+      logHooks(request, runHooks('open', session))
+    })
+  } catch (error) {
+    const what = describeError(error, { stack: false })
+    syslog(LOG.WARNING, `${request.service}: session of ${request.who.user}: its hooks were not run: ${what}`)
+  }
 }
 
 interface Opened {

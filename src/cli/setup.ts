@@ -86,7 +86,7 @@ function report(steps: readonly Step[], flags: SetupFlags, io: SetupIo): void {
 }
 
 /** One line a step: what became of it, the command that it equals, and why. */
-function print(steps: readonly Step[], io: SetupIo): void {
+export function print(steps: readonly Step[], io: Pick<SetupIo, 'out' | 'color'>): void {
   const width = Math.max(...steps.map(({ command, note }) => (note === '' ? 0 : command.length)))
   for (const { outcome, command, note } of steps) {
     const word = outcome.padEnd(7)

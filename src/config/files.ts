@@ -47,10 +47,18 @@ export interface Reading {
 
 /**
  * The first candidate that exists, in whatever state: a file that is there but cannot be read, or a link that
- * leads nowhere, must not hand the decision to the next one.
+ * leads nowhere, must not hand the decision to the next one. And those before it.
  */
-export function chooseFile(candidates: readonly Candidate[]): Candidate | null {
-  return candidates.find(({ file }) => isThere(file)) ?? null
+export function chooseFile(candidates: readonly Candidate[]): {
+  chosen: Candidate | null
+  absent: Candidate[]
+} {
+  const absent: Candidate[] = []
+  for (const candidate of candidates) {
+    if (isThere(candidate.file)) return { chosen: candidate, absent }
+    absent.push(candidate)
+  }
+  return { chosen: null, absent }
 }
 
 /** The main file and its directory's namespace.d/*.conf, in byte order of their names. */
@@ -142,6 +150,20 @@ function judgeOwner(path: string, stat: { uid: number; mode: number }, { ownersh
     text: null,
     allowed: 'files and directories that only root can change: chown root, chmod go-w',
   })
+}
+
+/** One that was among the last good ones, and is not there now. */
+export function vanished(file: string): Problem {
+  return {
+    file,
+    line: 0,
+    column: 0,
+    severity: 'error',
+    code: 'unreadable-file',
+    message: `${printable(file)} is not there any more; if that is meant, 'polyns check' as root says so`,
+    text: null,
+    allowed: null,
+  }
 }
 
 function unreadable(path: string, error: unknown, { mode, problems }: Reading) {

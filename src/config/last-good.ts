@@ -20,7 +20,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { candidatesOf, type LoadOptions, loadConfig } from './load.js'
+import { vanished } from './files.js'
+import { type LoadOptions, loadConfig } from './load.js'
 import { errorsOf, requireUsable } from './problem.js'
 import { KEPT_FORMAT, parseKept } from './shape.js'
 import type { Config, Mode, Problem } from './types.js'
@@ -38,7 +39,8 @@ export interface SessionConfig {
 }
 
 /**
- * The present configuration, or the last good one in its place when it has an error.
+ * The present configuration, or the last good one in its place when it has an error, or when a file of that one is not there: an
+ * editor may just be writing it anew, and without it everybody would share what was private.
  * @throws {ConfigError} the first error, when there is no last good one. {@link UnsafePathError} when that error
  * is about who could change a file.
  */
@@ -46,23 +48,29 @@ export function configForSession(
   options: LoadOptions & { lastGoodDirectory?: string | undefined },
 ): SessionConfig {
   const live = loadConfig(options)
-  const brokenBecause = errorsOf(live)
-  if (brokenBecause.length === 0) return { config: live, usedLastGood: false, brokenBecause }
-  // With no file left at all, the one that was used is still known by its place among the candidates.
-  const places =
-    live.files[0] === undefined ? candidatesOf(options) : [{ file: live.files[0], mode: live.mode }]
-  for (const { file, mode } of places) {
+  const errors = errorsOf(live)
+  const [main] = live.files
+  const { mode, absent = [] } = live
+  const present = main === undefined ? [] : [{ file: main, mode }]
+  for (const place of [...absent, ...present]) {
     const directory = options.lastGoodDirectory ?? LAST_GOOD_DIRECTORY
-    const config = readLastGood(file, options.mode ?? mode, { directory, owner: options.owner ?? 0 })
-    if (config !== null) return { config, usedLastGood: true, brokenBecause }
+    const kept = readLastGood(place.file, options.mode ?? place.mode, {
+      directory,
+      owner: options.owner ?? 0,
+    })
+    if (kept === null) continue
+    const gone = place.file === main ? kept.files.filter((file) => !live.files.includes(file)) : [place.file]
+    const brokenBecause = errors.length > 0 ? errors : gone.map(vanished)
+    if (brokenBecause.length > 0) return { config: kept, usedLastGood: true, brokenBecause }
   }
   requireUsable(live)
-  throw new Error('a configuration with errors was found usable')
+  return { config: live, usedLastGood: false, brokenBecause: [] }
 }
 
 /**
  * Keeps a configuration for the day when its files are broken. Written aside, synced and renamed, so that a
- * crash leaves the old one or the new one. The directory is made when it is missing.
+ * crash leaves the old one or the new one. The directory is made when it is missing. What was kept of files that
+ * would come first and are not there is forgotten: who had this one checked, means it.
  * @throws {ConfigError} when `config` has errors; an errno error when it cannot be written.
  */
 export function storeLastGood(config: Config, directory: string = LAST_GOOD_DIRECTORY): void {
@@ -82,6 +90,8 @@ export function storeLastGood(config: Config, directory: string = LAST_GOOD_DIRE
     rmSync(aside, { force: true })
     throw error
   }
+  for (const { file, mode } of config.absent ?? [])
+    rmSync(join(directory, nameFor(file, mode)), { force: true })
   syncDirectory(directory)
 }
 

@@ -29,15 +29,16 @@ const ROOT = 0
  */
 export function loadConfig(options: LoadOptions): Config {
   const candidates = candidatesOf(options)
-  const chosen = options.config === undefined ? chooseFile(candidates) : candidates[0]
+  const [named] = candidates
+  const isNamed = options.config !== undefined && named !== undefined
+  const { chosen, absent } = isNamed ? { chosen: named, absent: [] } : chooseFile(candidates)
   const problems: Problem[] = []
-  if (chosen === null || chosen === undefined) {
+  if (chosen === null) {
     const mode = options.mode ?? 'strict'
-    const [first] = candidates
-    const reporter = new Reporter(mode, { file: first?.file ?? '', line: 0, text: null }, problems)
+    const reporter = new Reporter(mode, { file: named?.file ?? '', line: 0, text: null }, problems)
     const searched = candidates.map(({ file }) => file).join(' and ')
     reporter.report('no-config', 0, `there is no configuration; looked for ${searched}`)
-    return { files: [], mode, rules: [], problems }
+    return { files: [], mode, rules: [], problems, absent }
   }
   const mode = options.mode ?? chosen.mode
   const ownership = { uid: options.owner ?? ROOT, severity: 'error' } as const
@@ -49,6 +50,7 @@ export function loadConfig(options: LoadOptions): Config {
     mode,
     rules: parsed.rules,
     problems: [...problems, ...parsed.problems],
+    absent,
   }
 }
 
@@ -65,7 +67,7 @@ export function loadNamed(file: string, options: { names: Names; mode: Mode; own
 }
 
 /** Where this configuration can be, with absolute paths. */
-export function candidatesOf(options: LoadOptions): readonly Candidate[] {
+function candidatesOf(options: LoadOptions): readonly Candidate[] {
   if (options.config !== undefined) return [{ file: resolve(options.config), mode: 'strict' }]
   return options.candidates ?? DEFAULT_FILES
 }

@@ -79,4 +79,6 @@ export interface Config {
   mode: Mode
   rules: Rule[]
   problems: Problem[]
+  /** The files that would have been read in place of the main one, had they been there. */
+  absent?: readonly { file: string; mode: Mode }[]
 }

@@ -18,6 +18,7 @@ import {
   setOpenFilesLimit,
   setresgid,
   setresuid,
+  unblockSignals,
 } from '../sys/process.js'
 import { type Outcome, openSession } from './open.js'
 import { type Environment, type Request, whoIs } from './request.js'
@@ -77,6 +78,7 @@ export function execInSession(options: ExecOptions): never {
 /** What Node changed of what the command should inherit: signals, the limit on open files, and stdio's FD_CLOEXEC. */
 function restoreInherited(from: Environment): void {
   for (const signal of IGNORED_SIGNALS) resetSignal(signal)
+  unblockSignals() // the single executable blocks SIGUSR1, at which Node would open its debugger
   for (const fd of [0, 1, 2]) ignoring(['EBADF'], 'the caller had closed it', () => keepOnExec(fd))
   // The launcher tells what the limit was; a Node started by hand has what its parent has, mostly.
   const told = /^\d+$/.exec(from.POLYNS_NOFILE ?? '')?.[0]

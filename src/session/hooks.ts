@@ -6,6 +6,7 @@
 import type { SessionMount } from '../ns/build.js'
 import { ownNamespace } from '../ns/enter.js'
 import { identityOf } from '../ns/join.js'
+import { monotonicMs } from '../sys/clock.js'
 import { messageOf } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { childProcess } from '../sys/lazy.js'
@@ -162,7 +163,7 @@ class Runner {
   run(hooks: readonly Hook[]): HookOutcome[] {
     restoreOpenFilesLimit()
     const of = (kind: Hook['kind']) => hooks.filter((hook) => hook.kind === kind)
-    const until = Date.now() + this.limits.waitedTotal * 1000
+    const until = monotonicMs() + this.limits.waitedTotal * 1000
     const waited = of('waited').map((hook) => this.wait(hook, until))
     const detached = of('detached').flatMap((hook) => this.start(DETACHED, [], [hook]))
     const { grace, background } = this.limits
@@ -175,18 +176,18 @@ class Runner {
 
   private wait({ name, path }: Hook, until: number): HookOutcome {
     const shown = `${this.event}/${name}`
-    if (Date.now() >= until) {
+    if (monotonicMs() >= until) {
       return outcome(shown, `refused: those before it took ${this.limits.waitedTotal} s`)
     }
     const { waited, grace } = this.limits
     using stderr = newStderrFile()
-    const started = Date.now()
+    const started = monotonicMs()
     const limits = ['-k', `${grace}`, `${waited}`]
     // The second limit is for a hook that stops timeout(1) itself.
     const result = this.spawn('timeout', [...limits, path], (waited + grace + 3) * 1000, stderr)
     const said = stderr === null ? '' : lastLine(stderr)
     const { status, signal, error, pid } = result
-    if (Date.now() - started >= waited * 1000) {
+    if (monotonicMs() - started >= waited * 1000) {
       if (error !== undefined) killGroup(pid)
       return outcome(shown, 'timed out', said)
     }

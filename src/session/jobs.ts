@@ -8,6 +8,7 @@ import { JOBS_DIRECTORY } from '../ns/rundir.js'
 import { sinceBootMs } from '../sys/clock.js'
 
 export interface NotedJob {
+  uid: number
   id: string
   /** Since its last session was opened. */
   ageMs: number
@@ -23,12 +24,14 @@ export function forgetJob(uid: number, job: string): void {
   rmSync(pathOf(uid, job), { force: true })
 }
 
-/** The jobs of a user that have had a session here, and no epilog yet. */
-export function notedJobs(uid: number): NotedJob[] {
-  const prefix = `${uid}-`
+/** The jobs of a user, or of all, that have had a session here, and no epilog yet. */
+export function notedJobs(uid?: number): NotedJob[] {
   return names()
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => ({ id: name.slice(prefix.length), ageMs: sinceBootMs() - lastOpened(name) }))
+    .filter((name) => uid === undefined || name.startsWith(`${uid}-`))
+    .map((name) => {
+      const [owner, id = ''] = name.split('-')
+      return { uid: Number(owner), id, ageMs: sinceBootMs() - lastOpened(name) }
+    })
 }
 
 function pathOf(uid: number, job: string): string {

@@ -2,7 +2,7 @@
  * File descriptors that somebody owns. Returned, an Fd is given away; as a parameter it is lent.
  * A forgotten one is -EBADF and never AT_FDCWD, so it cannot come to mean the current directory.
  */
-import { bind, check } from './call.js'
+import { bind, check, ignoring } from './call.js'
 
 export const AT_FDCWD = -100
 
@@ -54,6 +54,7 @@ export class Fd {
     if (this.#number < 0) return
     const number = this.#number
     this.#number = -1
-    close(number)
+    // Nothing that was written depends on it, and a session that is open must not fail for that.
+    ignoring(['EIO', 'EINTR', 'ENOSPC', 'EDQUOT'], 'it is closed all the same', () => close(number))
   }
 }

@@ -166,3 +166,11 @@ export function randomHex(bytes: number): string {
 export function resetSignal(signal: number): void {
   libc.func('signal', 'void *', ['int', 'void *'])(signal, null)
 }
+
+const SIG_SETMASK = 2
+const SIGSET_BYTES = 128 // of sigset_t in glibc and musl
+
+/** sigprocmask(2): blocks no signal. */
+export function unblockSignals(): void {
+  libc.func('sigprocmask', 'int', ['int', 'void *', 'void *'])(SIG_SETMASK, Buffer.alloc(SIGSET_BYTES), null)
+}

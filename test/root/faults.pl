@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 my $POLYNS = '/usr/sbin/polyns';
 my $RUN    = '/run/polyns';
 my $LOG    = '/run/faults.log';
-my $WAIT_S = 20;
+my $WAIT_S = 40; # more than an alarm takes that the launcher has set
 my @PARENTS = qw(/tmp/inst /dev/shm/inst /var/mnt-inst /var/srv-inst);
 my %WHO = (built => 'alice', joined => 'bob', close => 'alice');
 my $uid_of = sub { (getpwnam $_[0])[2] };
@@ -120,7 +120,7 @@ sub application {
     return { pid => $pid, say => $say, hear => $hear, user => $user };
 }
 
-# Lets it open or close its session. Then no helper and no tracer may be left.
+# Lets it open or close its session. Then no helper and no tracer may be left. -> status `hung`: the helper has not ended in time
 sub ask {
     my ($app, $type, $strace) = @_;
     my $say = $app->{say};
@@ -133,7 +133,7 @@ sub ask {
         $app->{gone} = 1;
         return (gone => $? & 127, status => '', stray => strays());
     }
-    my ($helper, $status) = $heard =~ /^(\d+) (\w+)$/ ? ($1, $2) : (0, 'none');
+    my ($helper, $status) = $heard =~ /^(\d+) (\w+)$/ ? ($1, $2) : (0, 'hung');
     $app->{helper} = $helper;
     return (gone => 0, status => $status, stray => strays($app->{pid}));
 }
@@ -210,7 +210,7 @@ sub tidy {
     for my $name (names("$RUN/sessions")) {
         unlink "$RUN/sessions/$name" unless $name =~ /^\d+-(\d+)-/ && $led{$1};
     }
-    unlink "/tmp/inst/$user/krb5cc_$user";
+    unlink "/tmp/inst/$user/krb5cc_$user", "/tmp/krb5cc_$user"; # made anew: see fs.protected_regular
     spew("/tmp/krb5cc_$user", 'ticket');
     chown $uid_of->($user), $uid_of->($user), "/tmp/krb5cc_$user";
     chmod 0600, "/tmp/krb5cc_$user";
@@ -280,7 +280,7 @@ sub behind {
     return ((map { names($_) } @PARENTS), map { "record:$_" } names("$RUN/sessions"));
 }
 
-# Runs a command of polyns to its end. -> its status, or signalN
+# Runs a command of polyns to its end. -> its status, signalN, or `hung`
 sub run {
     my $strace = $_[-1] =~ /^-\w / || $_[-1] eq '' ? pop : '';
     my @args = @_;

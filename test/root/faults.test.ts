@@ -4,7 +4,7 @@
  * FAULTS=all tries every one; a number is the seed of the choice.
  */
 import t from 'tap'
-import { installPolyns } from '../support/install.js'
+import { installPolyns, POLYNS } from '../support/install.js'
 import { needs } from '../support/needs.js'
 import { Sandbox } from '../support/sandbox.js'
 import {
@@ -36,17 +36,19 @@ const OPERATIONS: readonly Operation[] = [...SESSIONS, ...COMMANDS]
 /** How many faults of each are tried at least, in a run that does not try all. */
 const COUNT = { built: 300, joined: 150, close: 100, setup: 60, undo: 40, epilog: 60, reap: 60 }
 
-// Something of everything; alice has directories of the session's own, bob's sessions can be joined.
+// Something of everything; alice has directories of the session's own, bob's sessions can be joined. The last of them stands in a
+// file of its own; all are known to be good, so that neither file can be said to be gone and the session be the host's.
 const CONFIG = `/tmp /tmp/inst/ user:noinit:keep=.X11-unix:carry=krb5cc_* root
 /dev/shm /dev/shm/inst/ user:noinit root
 /var/tmp tmpfs tmpfs ~alice
 /mnt /var/mnt-inst/ user:noinit:scope=session ~alice
-/srv /var/srv-inst/ tmpdir:noinit ~alice
 `
+const DROP_IN = '/srv /var/srv-inst/ tmpdir:noinit ~alice\n'
 
 async function machine(): Promise<Sandbox> {
   const box = await Sandbox.start()
   await installPolyns(box, CONFIG)
+  await box.write('/etc/polyns/namespace.d/50-own.conf', DROP_IN)
   return box
 }
 
@@ -60,6 +62,7 @@ interface Job {
 /** Runs faults.pl on these, in this order. @returns what it tells of each */
 async function tell(box: Sandbox, jobs: readonly Job[]): Promise<Told[]> {
   const input = jobs.map(({ operation, options }, id) => `${id}\t${operation}\t${options}\n`).join('')
+  await box.sh(`${POLYNS} check`) // an undo forgets it
   const perl = ['perl', '/opt/polyns/test/root/faults.pl']
   const out = await box.sh(perl, { input, timeoutMs: jobs.length * 3000 + 60_000 })
   return out

@@ -225,6 +225,11 @@ echo end`
     ])
   })
 
+  await t.test('have the time that is theirs when somebody sets the clock', async (t) => {
+    await hooks.set({ '01W-first': 'exit 0', '02W-second': 'exit 0' })
+    t.match((await hooks.run({ clockJumps: true })).outcomes, [{ outcome: 'ok' }, { outcome: 'ok' }])
+  })
+
   await t.test('in the background are bounded, and complained of in the log', async (t) => {
     await hooks.set({
       '10-hangs': 'sleep 1000 & sleep 1000',

@@ -2,7 +2,7 @@
  * A helper that is sent a signal at some moment of an open or a close, as by an administrator or a limit: the login is refused
  * or complete, never half; and what a refused one has left goes with the next reap.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { underClock } from '../support/clock.js'
 import { remains } from '../support/crowd.js'
@@ -26,32 +26,46 @@ const application = (
 read _; PAM_TYPE=open_session ${POLYNS} pam; echo "opened $?"
 read _; PAM_TYPE=close_session ${POLYNS} pam; echo "closed $?"; read _`
 
+type Step = 'opened' | 'closed'
+const told = (step: Step) => new RegExp(`^${step} (\\d+)$`, 'm')
+/** For what takes milliseconds, on a machine that does much else. */
+const WAIT_MS = 60_000
+
 class Application {
   private constructor(
+    private readonly box: Sandbox,
     readonly running: Running,
     readonly hostPid: number,
   ) {}
 
   static async start(box: Sandbox, user: string): Promise<Application> {
     const running = box.spawn(['sh', '-c', application(user)], { input: 'pipe' })
-    await running.waitFor(/^ready$/m, 60_000)
-    return new Application(running, (await box.pidOf(running)).hostPid)
+    await running.waitFor(/^ready$/m, WAIT_MS)
+    return new Application(box, running, (await box.pidOf(running)).hostPid)
   }
 
-  /** Has it start its helper. @returns the helper */
-  async begin(): Promise<number> {
+  /** Has it start its helper. @returns the helper; null: that has ended before this process, kept waiting, could see it */
+  async begin(step: Step): Promise<number | null> {
     this.running.child.stdin?.write('\n')
-    for (;;) {
+    const until = performance.now() + WAIT_MS
+    while (performance.now() < until) {
       const [helper] = childrenOf(this.hostPid)
       if (helper !== undefined) return helper
+      if (this.#hasEnded || told(step).test(this.running.stdout)) return null
       await sleep(1)
     }
+    throw this.#stuck('no helper')
   }
 
   /** What became of the helper, as the application knows it; null: it was ended itself. */
-  async status(step: 'opened' | 'closed'): Promise<number | null> {
-    const found = this.running.waitFor(new RegExp(`^${step} (\\d+)$`, 'm'), 60_000)
-    return found.then(([, status]) => Number(status)).catch(() => null)
+  async status(step: Step): Promise<number | null> {
+    try {
+      const [, status] = await this.running.waitFor(told(step), WAIT_MS)
+      return Number(status)
+    } catch {
+      if (this.#hasEnded) return null
+      throw this.#stuck(`not ${step}`)
+    }
   }
 
   state(): { fds: string[]; cwd: string } {
@@ -64,7 +78,31 @@ class Application {
 
   async end(): Promise<void> {
     this.running.child.stdin?.end()
-    await within(30_000, this.running.exited)
+    if ((await within(WAIT_MS, this.running.exited)) === undefined) throw this.#stuck('not ended')
+  }
+
+  get #hasEnded(): boolean {
+    const { exitCode, signalCode } = this.running.child
+    return exitCode !== null || signalCode !== null
+  }
+
+  /** With who waits for what, for nobody can look later. */
+  #stuck(what: string): Error {
+    const all = this.box.processes().map(({ hostPid, pid, state, command }) => {
+      const of = (file: string) => read(`/proc/${hostPid}/${file}`)
+      const tracer = /^TracerPid:\s*(\d+)/m.exec(of('status'))?.[1]
+      return `${pid} ${state} in ${of('wchan')}, system call ${of('syscall').trim()}, traced by ${tracer}: ${command}`
+    })
+    const { stdout, stderr } = this.running
+    return new Error(`${what} within ${WAIT_MS} ms\n${stdout}${stderr}\n${all.join('\n')}`)
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? '?'
   }
 }
 
@@ -78,11 +116,11 @@ async function machine(): Promise<Sandbox> {
 async function duration(box: Sandbox, step: 'open' | 'close'): Promise<number> {
   const app = await Application.start(box, 'alice')
   const start = performance.now()
-  await app.begin()
+  await app.begin('opened')
   await app.status('opened')
   const opened = performance.now()
   if (step === 'close') {
-    await app.begin()
+    await app.begin('closed')
     await app.status('closed')
   }
   const ms = performance.now() - (step === 'close' ? opened : start)
@@ -132,9 +170,9 @@ t.test(
     await inLanes(async (name, user) => {
       const app = await Application.start(box, user)
       const before = app.state()
-      const helper = await app.begin()
+      const helper = await app.begin('opened')
       await sleep(Math.random() * limit * LANES_SLOWER)
-      signal(helper, name)
+      if (helper !== null) signal(helper, name)
       const status = await app.status('opened')
       const isMoved = app.mntNs !== box.host.mntNs
       if (status === null) kinds.push('refused, ended')
@@ -160,12 +198,12 @@ t.test(`${ROUNDS} helpers that are signalled while they close one`, { skip, time
   const kinds: string[] = []
   await inLanes(async (name, user) => {
     const app = await Application.start(box, user)
-    await app.begin()
+    await app.begin('opened')
     t.equal(await app.status('opened'), 0)
     const own = app.mntNs
-    const helper = await app.begin()
+    const helper = await app.begin('closed')
     await sleep(Math.random() * limit * LANES_SLOWER)
-    signal(helper, name)
+    if (helper !== null) signal(helper, name)
     const status = await app.status('closed')
     t.equal(app.mntNs, own, `${name}: the application goes on where it is`)
     kinds.push(status === 0 ? 'complete' : `status ${status}`)

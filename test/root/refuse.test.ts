@@ -62,6 +62,71 @@ t.test('a broken configuration', { skip }, async (t) => {
   })
 })
 
+t.test('a configuration that vanishes', { skip }, async (t) => {
+  await using box = await Sandbox.start()
+  const dropIn = '/etc/polyns/namespace.d/50-shm.conf'
+  const [tmp = '', shm = ''] = TMP_AND_SHM.trimEnd().split('\n')
+  const write = async () => {
+    await box.write(CONFIG, `${tmp}\n`)
+    await box.write(dropIn, `${shm}\n`)
+  }
+  await installPolyns(box)
+  await box.write('/etc/security/namespace.conf', '# as a distribution ships it: no line of its own\n')
+  await box.startSshd({ pamLines: [PAM_LINE] })
+  await write()
+  await box.sh(`${POLYNS} check`)
+  const seen = async () => {
+    const from = (await logged(box)).length
+    const { stdout } = await box.ssh(
+      'alice',
+      "awk '$5 ~ /^\\/(tmp|dev\\/shm)$/ && $4 ~ /alice/ { print $5 }' /proc/self/mountinfo",
+    )
+    const [first = ''] = await logged(box, from)
+    return { polydirs: stdout.trim().split('\n'), first }
+  }
+  const BOTH = ['/tmp', '/dev/shm']
+  const alert = (file: string) =>
+    `authpriv.alert: the configuration is broken, the last good one is used: ${file}:0:0: ${file} is not there any more; if that is meant, 'polyns check' as root says so`
+
+  await t.test('is still used, and there is an alert', async (t) => {
+    for (const [gone, file] of [
+      [CONFIG, CONFIG],
+      [dropIn, dropIn],
+      ['/etc/polyns/namespace.d', dropIn],
+      ['/etc/polyns', CONFIG],
+    ] as const) {
+      await box.sh(`mv ${gone} /etc/away`)
+      t.same(await seen(), { polydirs: BOTH, first: alert(file) }, gone)
+      await box.sh(`mv /etc/away ${gone}`)
+    }
+    t.match(await seen(), { polydirs: BOTH, first: 'authpriv.info: ' }, 'and none when it is back')
+  })
+  await t.test(
+    'for reap too, which else would take what it does not know for nobody’s business',
+    async (t) => {
+      await box.sh(`mv ${CONFIG} /etc/away`)
+      t.match(JSON.parse(await box.sh(`${POLYNS} reap --json`)), {
+        removed: [{ path: '/tmp/polyns-inst/alice' }, {}],
+      })
+      await box.sh(`mv /etc/away ${CONFIG}`)
+    },
+  )
+  await t.test(
+    'until it is checked: who removes it on purpose says so that way, or by a setup',
+    async (t) => {
+      for (const command of ['check', 'setup']) {
+        await box.sh(`rm ${dropIn}; ${POLYNS} ${command}`)
+        t.match(await seen(), { polydirs: ['/tmp'], first: 'authpriv.info: ' }, command)
+        await box.sh(`rm ${CONFIG}; ${POLYNS} ${command}`)
+        t.same((await seen()).polydirs, [''], `${command}: the other file counts`)
+        await write()
+        await box.sh(`${POLYNS} check`)
+        t.same((await seen()).polydirs, BOTH)
+      }
+    },
+  )
+})
+
 t.test('a login', { skip }, async (t) => {
   await using box = await Sandbox.start()
   await installPolyns(box)

@@ -1,6 +1,8 @@
 /* polyns setup on the command line. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { systemNames } from '../../session/request.js'
+import { parseDuration } from '../duration.js'
+import { inTime, LOOKER, tellWhere } from '../in-time.js'
 import type { Io } from '../io.js'
 import { setup } from '../setup.js'
 
@@ -10,6 +12,8 @@ interface Flags {
   keepRoot?: boolean
   share?: string[]
   config?: string
+  timeout: string
+  looker?: string
 }
 
 export function addSetup(program: Command, io: Io): void {
@@ -23,9 +27,18 @@ export function addSetup(program: Command, io: Io): void {
     .option('--share <DIR>', 'make the tree below DIR shared too; may be given again', collect)
     .option('--keep-root', 'leave the propagation of / as it is')
     .option('--config <FILE>', 'read FILE, strictly, in place of the default configuration')
-    .action((options: Flags) => {
+    .option('--timeout <TIME>', 'how long a --dry-run waits for paths that do not answer', '60s')
+    .addOption(new Option(LOOKER).hideHelp())
+    .action(async ({ timeout, looker, ...options }: Flags) => {
       const { dryRun = false, undo = false, keepRoot = false, share = [], ...rest } = options
-      process.exitCode = setup({ dryRun, undo, keepRoot, share, ...rest }, { names: systemNames, ...io })
+      const timeoutMs = parseDuration('--timeout', timeout)
+      if (dryRun && looker === undefined) {
+        process.exitCode = await inTime({ what: 'setting up the host, as a dry run', timeoutMs }, io)
+        return
+      }
+      if (looker !== undefined) tellWhere()
+      const flags = { dryRun, undo, keepRoot, share, ...rest }
+      process.exitCode = setup(flags, { names: systemNames, ...io, color: io.color || looker === 'color' })
     })
 }
 

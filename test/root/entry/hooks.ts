@@ -14,12 +14,16 @@ export interface HookCall {
   limits?: Partial<HookLimits>
   /** Written before the hooks run: the pid of this process. */
   pidFile?: string
+  /** Each look at the wall clock finds it a day later: somebody sets it. */
+  clockJumps?: boolean
 }
 
-const { event = 'open', limits, pidFile }: HookCall = JSON.parse(process.argv[2] ?? '{}')
+const { event = 'open', limits, pidFile, clockJumps = false }: HookCall = JSON.parse(process.argv[2] ?? '{}')
 if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}`)
 const { PAM_USER = 'alice', PAM_TYPE } = process.env
-const started = Date.now()
+const started = performance.now()
+let day = 0
+if (clockJumps) Date.now = () => ++day * 86_400_000
 const outcomes = runHooks(
   event,
   {
@@ -49,7 +53,11 @@ const outcomes = runHooks(
   },
   { limits: { ...HOOK_LIMITS, ...limits } },
 )
-const report = JSON.stringify({ outcomes, complaints: hookComplaints(outcomes), ms: Date.now() - started })
+const report = JSON.stringify({
+  outcomes,
+  complaints: hookComplaints(outcomes),
+  ms: performance.now() - started,
+})
 if (PAM_TYPE === undefined) writeSync(1, report)
 else {
   mkdirSync('/run/hooks', { recursive: true })

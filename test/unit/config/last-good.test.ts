@@ -73,6 +73,90 @@ t.test('so is the last of the default files', (t) => {
   t.end()
 })
 
+/** Two default files with drop-ins beside the first one; the second has nothing in it, as a distribution ships it. */
+function defaults(t: Test) {
+  const drop = 'etc/first/namespace.d/50-more.conf'
+  const directory = tree(t, {
+    'etc/first/namespace.conf': GOOD,
+    [drop]: '/c /i/c/ user\n',
+    'etc/second.conf': '\n',
+  })
+  const first = join(directory, 'etc/first/namespace.conf')
+  const second = join(directory, 'etc/second.conf')
+  const candidates = [
+    { file: first, mode: 'strict' as const },
+    { file: second, mode: 'compat' as const },
+  ]
+  const lastGoodDirectory = join(directory, 'run')
+  const options = { names, owner: me, candidates, lastGoodDirectory }
+  return {
+    first,
+    second,
+    dropIn: join(directory, drop),
+    check: () => storeLastGood(loadConfig(options), lastGoodDirectory),
+    session: () => configForSession(options),
+  }
+}
+const ALL = [{ polydir: '/tmp' }, { polydir: '/b' }, { polydir: '/c' }]
+
+t.test('the first of the default files is gone, and the next one is not taken for what was meant', (t) => {
+  const { first, check, session } = defaults(t)
+  check()
+  rmSync(first)
+  const { config, usedLastGood, brokenBecause } = session()
+  t.match([usedLastGood, config.rules], [true, ALL])
+  t.match(brokenBecause, [
+    { file: first, line: 0, severity: 'error', message: /not there any more.*polyns check/ },
+  ])
+  t.end()
+})
+
+t.test('so is a drop-in that is gone, or the directory of all', (t) => {
+  for (const gone of ['file', 'directory']) {
+    const { dropIn, check, session } = defaults(t)
+    check()
+    rmSync(gone === 'file' ? dropIn : join(dropIn, '..'), { recursive: true })
+    const { config, usedLastGood, brokenBecause } = session()
+    t.match([usedLastGood, config.rules], [true, ALL], gone)
+    t.match(brokenBecause, [{ file: dropIn, message: /not there any more/ }], gone)
+  }
+  t.end()
+})
+
+t.test('what is checked without it is meant: then it is forgotten', (t) => {
+  const { first, dropIn, second, check, session } = defaults(t)
+  check()
+  rmSync(dropIn)
+  check()
+  t.match(session(), { usedLastGood: false, config: { rules: ALL.slice(0, 2) } })
+  rmSync(first)
+  t.match(session(), { usedLastGood: true }, 'but not the other one with it')
+  check()
+  t.match(session(), { usedLastGood: false, config: { files: [second], rules: [] } })
+  t.end()
+})
+
+t.test('one that comes back, or one more, is used', (t) => {
+  const { first, dropIn, check, session } = defaults(t)
+  check()
+  rmSync(first)
+  t.equal(session().usedLastGood, true)
+  write(first, '/d /i/d/ user\n')
+  write(join(dropIn, '../60-last.conf'), '/e /i/e/ user\n')
+  t.match(session(), {
+    usedLastGood: false,
+    config: { rules: ['/d', '/c', '/e'].map((polydir) => ({ polydir })) },
+  })
+  t.end()
+})
+
+t.test('with nothing kept, a next default file is the configuration', (t) => {
+  const { first, second, session } = defaults(t)
+  rmSync(first)
+  t.match(session(), { usedLastGood: false, config: { files: [second] } })
+  t.end()
+})
+
 t.test('a file that others can write is not used, and what was good is', (t) => {
   const { validate, config, session } = site(t)
   chmodSync(config, 0o666)
