@@ -5,14 +5,15 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { UsageError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
+import { thisProgram } from '../sys/program.js'
 import { CLEAN_ENVIRONMENT, findWayIn } from './demo/enclose.js'
 import { becomeUser } from './demo/login.js'
 import { type Look, usesUtf8 } from './demo/picture.js'
 import { play } from './demo/scenes.js'
-import { makeWorld, type Program } from './demo/world.js'
+import { makeWorld } from './demo/world.js'
 import { EXIT } from './report.js'
 
 const TIME_LIMIT_MS = 30_000
@@ -47,9 +48,8 @@ export async function demo(options: DemoOptions, io: Io): Promise<number> {
 async function outside(): Promise<number> {
   requireKernel()
   const way = findWayIn()
-  const { node, polyns } = thisProgram()
   const why = way.oneUid === null ? [] : ['--one-uid', way.oneUid]
-  const argv = [...way.flags, '--', node, polyns, 'demo', '--inside', ownNamespace(), ...why]
+  const argv = [...way.flags, '--', ...thisProgram(), 'demo', '--inside', ownNamespace(), ...why]
   const { NO_COLOR } = process.env
   const child = spawn(way.unshare, argv, {
     cwd: '/',
@@ -93,10 +93,6 @@ async function inside(outer: string, oneUid: string | undefined, io: Io): Promis
 function assertPartOfDemo(): void {
   if (readFileSync('/proc/1/cmdline', 'utf8').split('\0').includes('--inside')) return
   throw new UsageError("--session is for the demo's own use; type 'polyns demo'")
-}
-
-function thisProgram(): Program {
-  return { node: process.execPath, polyns: realpathSync(process.argv[1] ?? '') }
 }
 
 function ownNamespace(): string {

@@ -32,7 +32,7 @@ function toJson({ sessions, holdings, unknown, notes }: Machine) {
   return {
     sessions: sessions.filter(({ isLive }) => isLive).map(sessionJson),
     ended: sessions.filter(({ isLive }) => !isLive).map(sessionJson),
-    users: usersOf(sessions.filter(isOpen)).map((his) => userJson(his, holdings)),
+    users: usersJson(sessions.filter(isOpen), holdings),
     instances: ofKind(['in use', 'ended', 'left']).map(({ path, polydir, user, uid, job, kind, usage }) => ({
       path,
       polydir,
@@ -70,11 +70,20 @@ function sessionJson({ record, ageMs, processes }: SessionView) {
   }
 }
 
-function userJson(his: readonly SessionView[], holdings: readonly Holding[]) {
+function usersJson(open: readonly SessionView[], holdings: readonly Holding[]) {
+  const own = new Map<number | null, Holding[]>()
+  for (const holding of holdings) {
+    const his = own.get(holding.uid)
+    if (his === undefined) own.set(holding.uid, [holding])
+    else his.push(holding)
+  }
+  return usersOf(open).map((his) => userJson(his, own.get(his[0]?.record.uid ?? null) ?? []))
+}
+
+function userJson(his: readonly SessionView[], own: readonly Holding[]) {
   const { user, uid } = his[0]?.record ?? { user: '', uid: 0 }
   const namespaces = namespacesOf(his)
   const counts = namespaces.flatMap((shared) => shared.find(({ processes }) => processes !== null) ?? [])
-  const own = holdings.filter((holding) => holding.uid === uid)
   const usages = own.flatMap(({ usage }) => usage ?? [])
   return {
     user,

@@ -4,12 +4,13 @@
  * it is silent for too long it is given up, that namespace is reported, and others go on with the rest.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, realpathSync, writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { markedUid } from '../ns/marker.js'
 import { type Errand, Messenger, type Result } from '../propagation/live.js'
 import type { Inhabited } from '../propagation/live-find.js'
 import { UnsupportedError } from '../sys/errors.js'
+import { thisProgram } from '../sys/program.js'
 import { sleepMs } from '../sys/sleep.js'
 import { EXIT } from './report.js'
 
@@ -147,9 +148,9 @@ async function oneWorker(order: Order, timeoutMs: number, listener: Listener): P
 }
 
 function startWorker({ action, path }: Errand): ChildProcess {
-  const program = realpathSync(process.argv[1] ?? '')
-  const argv = [program, action, '--worker', '--', path]
-  return spawn(process.execPath, argv, { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] })
+  const [file = '', ...words] = thisProgram()
+  const argv = [...words, action, '--worker', '--', path]
+  return spawn(file, argv, { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] })
 }
 
 /** It may wait in the kernel where no signal reaches it, so nobody waits for it. */

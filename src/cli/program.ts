@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.js'
 import { addExec } from './commands/exec.js'
 import { addExplain } from './commands/explain.js'
 import { addInspect } from './commands/inspect.js'
+import { addInstall, addUninstall } from './commands/install.js'
 import { addList } from './commands/list.js'
 import { addMetrics } from './commands/metrics.js'
 import { addMount, addUmount } from './commands/mount.js'
@@ -42,7 +43,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 const isHelp = ({ code }: CommanderError) => code.startsWith('commander.help')
 
-function commands(io: Io): Command {
+/** The whole tree. Completion files are made of it, and the manual page is held against it. */
+export function commands(io: Io): Command {
   const program = new Command('polyns')
     .description('A private /tmp and /dev/shm for every user, session or SLURM job.')
     .version(POLYNS_VERSION, '-V, --version', 'print the version')
@@ -54,6 +56,8 @@ function commands(io: Io): Command {
     .exitOverride()
     .showSuggestionAfterError()
   addPam(program)
+  addInstall(program, io)
+  addUninstall(program, io)
   addSetup(program, io)
   addExec(program, io)
   addDemo(program, io)

@@ -1,24 +1,31 @@
 /*
  * The one place that loads koffi. Its package entry inspects the running binary to choose between glibc and musl, and Node
  * looks for the package in one directory after the other: 7 ms at every login. Its native file is where npm puts it, beside
- * the bundle; only where it is not does the package have its way.
+ * the bundle; only where it is not does the package have its way. The single executable has it beside itself, or ends.
  */
 import { createRequire } from 'node:module'
+import { isExecutable, shippedPath } from './program.js'
 
 type Koffi = typeof import('koffi')
 
-const NATIVE = `@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`
+declare const KOFFI_VERSION: string
+
+const NATIVE = `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`
 
 function loadKoffi(): Koffi {
-  // In a bundle, import.meta.url is the path of its file: dist/*.cjs.
-  const beside = import.meta.url.replace(/[^/]*$/, `../node_modules/${NATIVE}`)
+  // The version is in its name: while an upgrade replaces one file after the other, each executable finds its own.
+  if (isExecutable) return loadFile(shippedPath(`koffi-${KOFFI_VERSION}.node`))
   try {
-    const module = { exports: {} }
-    process.dlopen(module, beside)
-    return module.exports as Koffi
+    return loadFile(shippedPath(NATIVE))
   } catch {
     return createRequire(import.meta.url)('koffi') as Koffi
   }
+}
+
+function loadFile(path: string): Koffi {
+  const module = { exports: {} }
+  process.dlopen(module, path)
+  return module.exports as Koffi
 }
 
 export const koffi = loadKoffi()

@@ -13,6 +13,11 @@ export function workerThreads(): typeof import('node:worker_threads') {
   return load('node:worker_threads') as typeof import('node:worker_threads')
 }
 
+/** node:sea: what the single executable has in it. */
+export function sea(): typeof import('node:sea') {
+  return load('node:sea') as typeof import('node:sea')
+}
+
 /** Hex digest for names that are too long for a directory, as pam_namespace makes it. node:crypto, 2 ms. */
 export function md5(text: string): string {
   const { createHash } = load('node:crypto') as typeof import('node:crypto')

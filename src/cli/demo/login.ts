@@ -17,19 +17,19 @@ import { mountTmpfs, type World } from './world.js'
 const LOGIN_SHELL = '/bin/sh'
 
 // The exit at the end keeps sh from becoming its last command, which would then have another parent.
-const WITH_POLYNS = `"$NODE" "$POLYNS" pam || exit
-"$NODE" "$POLYNS" demo --session "$PAM_USER" $MOUNT
-PAM_TYPE=close_session "$NODE" "$POLYNS" pam
+const WITH_POLYNS = `"$@" pam || exit
+"$@" demo --session "$PAM_USER" $MOUNT
+PAM_TYPE=close_session "$@" pam
 exit`
 // su, from within the user's session: its stack has `polyns pam --global`. The session belongs to root then.
-const THEN_SU = `"$NODE" "$POLYNS" pam || exit
+const THEN_SU = `"$@" pam || exit
 export PAM_SERVICE=su PAM_RUSER="$PAM_USER" PAM_USER=root
-"$NODE" "$POLYNS" pam --global || exit
-"$NODE" "$POLYNS" demo --session root
-PAM_TYPE=close_session "$NODE" "$POLYNS" pam --global
-PAM_TYPE=close_session PAM_SERVICE=demo PAM_USER="$PAM_RUSER" "$NODE" "$POLYNS" pam
+"$@" pam --global || exit
+"$@" demo --session root
+PAM_TYPE=close_session "$@" pam --global
+PAM_TYPE=close_session PAM_SERVICE=demo PAM_USER="$PAM_RUSER" "$@" pam
 exit`
-const WITHOUT_POLYNS = 'exec "$NODE" "$POLYNS" demo --session "$PAM_USER"'
+const WITHOUT_POLYNS = 'exec "$@" demo --session "$PAM_USER"'
 
 export interface LoginOptions {
   user: string
@@ -72,12 +72,10 @@ export class Login {
   /** @throws {UnsupportedError} 'polyns pam' refused the session for want of rights @throws {Error} for any other reason */
   static async open(world: World, { user, polyns, mount, su = false }: LoginOptions): Promise<Login> {
     const withPolyns = su ? THEN_SU : WITH_POLYNS
-    const child = spawn('/bin/sh', ['-c', polyns ? withPolyns : WITHOUT_POLYNS], {
+    const child = spawn('/bin/sh', ['-c', polyns ? withPolyns : WITHOUT_POLYNS, 'sh', ...world.program], {
       cwd: '/',
       env: {
         ...CLEAN_ENVIRONMENT,
-        NODE: world.program.node,
-        POLYNS: world.program.polyns,
         MOUNT: mount === undefined ? '' : `--mount ${mount}`,
         PAM_TYPE: 'open_session',
         PAM_SERVICE: 'demo',

@@ -187,7 +187,8 @@ function conclude({ say, failed }: Stage): void {
 
 /** Runs a command of polyns on the demo's machine. @throws {Error} it failed, with what it said */
 async function polyns({ program }: World, args: string[], env = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)(program.node, [program.polyns, ...args], {
+  const [file = '', ...words] = program
+  const { stdout } = await promisify(execFile)(file, [...words, ...args], {
     cwd: '/',
     env: { ...CLEAN_ENVIRONMENT, ...env },
   })

@@ -26,19 +26,14 @@ const BUILD = '/tmp'
 const MACHINE = '/machine'
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
-/** The two parts of what runs: Node and the bundle. */
-export interface Program {
-  node: string
-  polyns: string
-}
-
 export interface User {
   name: string
   uid: number
 }
 
 export interface World extends Disposable {
-  readonly program: Program
+  /** The paths that start this program. */
+  readonly program: readonly string[]
   readonly alice: User
   readonly bob: User
   /** In a user namespace, not as the machine's root. */
@@ -55,7 +50,7 @@ const CONFIG = `/tmp      /tmp/polyns-inst/      user
 `
 
 /** @throws {SyscallError} @throws {UnsupportedError} a container that allows no new /proc, or a chroot */
-export async function makeWorld({ node, polyns }: Program): Promise<World> {
+export async function makeWorld(program: readonly string[]): Promise<World> {
   process.chdir('/')
   process.umask(0o022)
   const { alice, bob } = chooseUids()
@@ -70,7 +65,7 @@ export async function makeWorld({ node, polyns }: Program): Promise<World> {
   for (const directory of [drive, usb]) mkdirSync(directory, { recursive: true })
   const { server, log } = await startLog()
   return {
-    program: { node: MACHINE + node, polyns: MACHINE + polyns },
+    program: program.map((path) => MACHINE + path),
     alice,
     bob,
     isUserNamespace: !isMapped(readFileSync('/proc/self/uid_map', 'utf8'), 2 ** 32 - 2),

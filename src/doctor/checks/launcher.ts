@@ -2,10 +2,11 @@
  * The program that the PAM lines name: whoever could change it is root at the next login, and without it nobody logs in. It
  * must be bin/polyns, which has no loader, and not the script that this starts.
  */
-import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { command } from '../../propagation/step.js'
 import { childProcess } from '../../sys/lazy.js'
+import { isExecutable, shippedPath } from '../../sys/program.js'
 import { startsAlone } from '../elf.js'
 import { type Check, error, type Finding, ok, warning } from '../finding.js'
 import type { Host } from '../host.js'
@@ -17,13 +18,14 @@ export const launcher: Check = {
   status: 5,
   run(host) {
     const programs = [...new Set(callsOf(host).map(({ program }) => program))]
-    return programs.flatMap((program) => judge(program, host))
+    return programs.flatMap((program) => judgeProgram(program, host))
   },
 }
 
 const REFUSED = 'every login by a stack that names it is refused'
 
-function judge(program: string, host: Host): Finding[] {
+/** Also of a program that no PAM line names yet. */
+export function judgeProgram(program: string, host: Host): Finding[] {
   if (!program.startsWith('/'))
     return [error(`${program}: not an absolute path`, `pam_exec runs no such thing: ${REFUSED}`)]
   const real = realPath(program)
@@ -63,7 +65,7 @@ function realPath(path: string): string | null {
 
 /** To this polyns, where it is installed as a package is. */
 function link(program: string): string[] {
-  const own = resolve(dirname(process.argv[1] ?? ''), '../bin/polyns')
+  const own = shippedPath(isExecutable ? 'polyns' : 'bin/polyns')
   return startsAlone(own) && own !== program ? [command('ln', '-sfn', own, program)] : []
 }
 
@@ -73,7 +75,10 @@ function waysTo(program: string, real: string): string[] {
   const bundled = ['start.cjs', 'polyns.cjs', 'pam.cjs', 'pam.cache', 'polyns.cache'].map(
     (name) => `${bundle}/${name}`,
   )
-  const files = [real, ...[`${dirname(real)}/polyns.sh`, ...bundled].filter((file) => existsSync(file))]
+  const beside = readdirSync(dirname(real))
+    .filter((name) => /^(polyns\.sh|polyns-node|koffi-.*\.node)$/.test(name))
+    .map((name) => join(dirname(real), name))
+  const files = [real, ...beside, ...bundled.filter((file) => existsSync(file))]
   const written = [program, join(realpathSync.native(dirname(program)), basename(program))]
   return [...new Set([...[...written, ...files].flatMap(above), ...files])]
 }

@@ -36,7 +36,7 @@ function judge(entry: PamEntry, isActive: boolean): Finding {
 }
 
 /** Whether it has anything to do. */
-function hasLines(host: Host): boolean {
+export function hasLines(host: Pick<Host, 'read' | 'list'>): boolean {
   const dropIns = host.list('/etc/security/namespace.d') ?? []
   const files = [
     '/etc/security/namespace.conf',

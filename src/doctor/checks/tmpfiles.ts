@@ -4,7 +4,8 @@ import { type Check, type Finding, ok, warning } from '../finding.js'
 import { parentsOf } from '../places.js'
 import { agingOf, readTmpfiles } from '../tmpfiles.js'
 
-const OWN = '/etc/tmpfiles.d/polyns.conf'
+// Not polyns.conf, which would replace the one that is shipped.
+const OWN = '/etc/tmpfiles.d/polyns-site.conf'
 
 export const tmpfiles: Check = {
   id: 'tmpfiles',
