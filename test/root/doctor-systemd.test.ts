@@ -47,7 +47,7 @@ t.test('systemd-tmpfiles', { skip }, async (t) => {
       break: 'mkdir -p /run/tmpfiles.d; echo "d /dev/shm 1777 root root 1d" >/run/tmpfiles.d/shm.conf',
       saw: /^\/run\/tmpfiles\.d\/shm\.conf:1: .* reaches into \/dev\/shm\/polyns-inst$/,
     })
-    await box.sh('rm /etc/tmpfiles.d/polyns.conf')
+    await box.sh('rm /etc/tmpfiles.d/polyns-site.conf')
     t.match(await findingsOf(box, 'tmpfiles'), [{ saw: /shm/ }], 'it was that')
     await box.sh('ln -s /dev/null /etc/tmpfiles.d/shm.conf')
     t.strictSame(await findingsOf(box, 'tmpfiles'), [])

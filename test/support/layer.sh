@@ -2,19 +2,23 @@
 # layer.sh - the Debian packages that the root tests need, as a layer over this machine's root directory. Run as root.
 #   layer.sh ensure           build the layer unless .cache/ has it; print the path of its archive
 #   layer.sh unpack TAR DIR   put DIR/layer (the packages) and DIR/seed (homes, keys) in place; DIR: on a tmpfs
+# POLYNS_LAYER_PACKAGES: another list than packages.txt, for a layer of its own (test/vm).
 # The machine itself is only read: apt-get and dpkg work in an overlay whose writes go to a tmpfs, in a mount namespace
 # that ends with them. The network is the machine's, for apt-get; no service is started.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 cache=$(realpath "$here/../..")/.cache
+list=${POLYNS_LAYER_PACKAGES:-$here/packages.txt}
+name=layer
+[ -z "${POLYNS_LAYER_PACKAGES-}" ] || name=layer.$(basename "$(dirname "$list")")
 . "$here/root.sh"
 
 say() { printf 'layer: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-packages() { sed -e 's/#.*//' "$here/packages.txt" | awk 'NF { print $1 }'; }
+packages() { sed -e 's/#.*//' "$list" | awk 'NF { print $1 }'; }
 # Whatever changes what the layer would hold, or what it may be laid over.
 key() {
-  cat "$here/packages.txt" "$0" "$here/root.sh" /etc/debian_version /var/lib/dpkg/status /etc/passwd /etc/group |
+  cat "$list" "$0" "$here/root.sh" /etc/debian_version /var/lib/dpkg/status /etc/passwd /etc/group |
     sha256sum | cut -c1-20
 }
 
@@ -23,7 +27,7 @@ ensure() {
   command -v apt-get >/dev/null || die 'needs apt-get: this is not a Debian system'
   mkdir -p "$cache"
   local tar
-  tar=$cache/layer-$(key).tar
+  tar=$cache/$name-$(key).tar
   if [ ! -e "$tar" ]; then
     exec 9>"$cache/layer.lock"
     flock -n 9 || { say 'another run is building it, waiting'; flock -w 1200 9 || die 'still locked after 20 minutes'; }
@@ -33,7 +37,7 @@ ensure() {
       timeout -k 10 1200 unshare --mount --pid --fork --kill-child=KILL --uts --ipc --propagation private \
         "$0" build-inside "$tar.new" 9>&- </dev/null >&2 || die "not built; the apt-get output is in $cache/layer.log"
       mv "$tar.new" "$tar"
-      find "$cache" -maxdepth 1 -name 'layer-*.tar' ! -path "$tar" -delete
+      find "$cache" -maxdepth 1 -name "$name-*.tar" ! -path "$tar" -delete
       say "built in $SECONDS s, $(du -m "$tar" | cut -f1) MB"
     fi
   fi

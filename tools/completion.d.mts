@@ -1,0 +1,2 @@
+/** What completion.mjs writes, for TypeScript: path below the checkout, and text. */
+export function completions(): Promise<Map<string, string>>

@@ -1,0 +1,2 @@
+/** What man.mjs writes, for TypeScript: path below the checkout, and text. */
+export function manualPages(): Map<string, string>
