@@ -1,8 +1,8 @@
 #!/bin/sh
 { # To the last line: a shell that has half of this file must not take its end for a success.
 # Starts polyns on Node with an environment of what polyns reads, made anew. At a login bin/polyns is called and calls this,
-# without all that could reach the loader or the shell itself; but only here is it exact: a NODE_OPTIONS of the user's would be
-# code run as root. Nothing here looks at PATH, and only a call by a symbolic link costs a fork: this runs at every login.
+# without all that could reach the loader or the shell itself; whoever calls this one still runs no NODE_OPTIONS.
+# Nothing here looks at PATH, and only a call by a symbolic link costs a fork: this runs at every login.
 self=$0
 if [ -h "$self" ]; then
   self=$(/usr/bin/readlink -f -- "$0") || exit 1
@@ -31,8 +31,8 @@ fi
 unset nofile
 flags=
 if [ "$1" = pam ]; then
-  # A login is over before V8's helper threads could be of use.
-  flags=--v8-pool-size=0
+  # A login is over before V8's helper threads could be of use. One is the least; with 0 there is one for each processor.
+  flags=--v8-pool-size=1
   # Node 20 ends by a signal with some values of it, and it may be the user's.
   unset LANG
 fi

@@ -8,7 +8,7 @@ import { Script } from 'node:vm'
 import { build } from 'esbuild'
 import { launcher } from './launcher.mjs'
 
-const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 const files = [
   ...(await bundle('src/cli/main.ts', 'polyns')),
   ...(await bundle('src/cli/login.ts', 'pam')),
@@ -28,7 +28,11 @@ async function bundle(entry, name, { cache } = { cache: true }) {
     format: 'cjs',
     target: 'node20', // lowers `using`, a syntax error on Node 20
     external: ['koffi'],
-    define: { POLYNS_VERSION: JSON.stringify(version), 'import.meta.url': '__filename' },
+    define: {
+      POLYNS_VERSION: JSON.stringify(version),
+      KOFFI_VERSION: JSON.stringify(dependencies.koffi),
+      'import.meta.url': '__filename',
+    },
     charset: 'ascii', // tools/start.cjs reads it as latin1, which is three times as fast
     minifySyntax: true,
     minifyWhitespace: true,

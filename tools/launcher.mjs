@@ -13,10 +13,12 @@ const [PT_LOAD, PT_GNU_STACK] = [1, 0x6474e551]
 const [R, W, X] = [4, 2, 1]
 
 export const ARCHES = Object.keys(MACHINES)
+/** The launcher's, and those of what the single executable begins with: see sea/elf.mjs. */
+export const LISTINGS = [...ARCHES, ...ARCHES.map((arch) => `entry-${arch}`)]
 
 /** @returns the source of each line, the bytes of all of them, and the first row whose offset is not that of its bytes */
-export function readListing(arch) {
-  const rows = readFileSync(new URL(`launcher/${arch}.lst`, import.meta.url), 'utf8')
+export function readListing(name) {
+  const rows = readFileSync(new URL(`launcher/${name}.lst`, import.meta.url), 'utf8')
     .trimEnd()
     .split('\n')
   const source = []
@@ -34,12 +36,18 @@ export function readListing(arch) {
   return { source, code: Buffer.from(bytes), misplaced }
 }
 
+/** @throws {Error} its offsets are not those of its bytes: somebody has edited it by hand */
+export function codeOf(name) {
+  const { code, misplaced } = readListing(name)
+  if (misplaced !== undefined) throw new Error(`${name}.lst:${misplaced}: not at that offset`)
+  return code
+}
+
 /** The whole file: header, two segments (itself, read and run but not written; a stack that is not run), code. */
 export function launcher(arch) {
   if (!ARCHES.includes(arch))
     throw new Error(`there is no launcher for ${arch}, only for ${ARCHES.join(' and ')}`)
-  const { code, misplaced } = readListing(arch)
-  if (misplaced !== undefined) throw new Error(`${arch}.lst:${misplaced}: not at that offset`)
+  const code = codeOf(arch)
   const start = HEADER_BYTES + 2 * SEGMENT_BYTES
   const size = start + code.length
   return Buffer.concat([

@@ -2,6 +2,7 @@
 //   1. npm ci, if node_modules is missing or older than package-lock.json; the bundle; in CI also lint and types
 //   2. the tests that need no root
 //   3. as root: the package layer (test/support/layer.sh), then the tests in test/root, in namespaces of the run
+// test/vm runs only when it is named (npm run test:vm).
 // The last line is `N passed, N failed, N skipped`, summed from what tap reports. Environment: CI, POLYNS_FORBID_SKIP=1.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -78,6 +79,12 @@ function runPlain(files, output, tmp) {
   return step(`${files.length} test files without root`, tap, tapArgs(files, output), { TMPDIR: tmp })
 }
 
+/** Runs tap on whole machines, one after the other: they bring a sandbox, a layer and time limits of their own. */
+function runMachines(files, output, tmp) {
+  const args = ['--timeout=5400', '--jobs=1', ...tapArgs(files, output)]
+  return step(`${files.length} test files on booted machines`, tap, args, { TMPDIR: tmp })
+}
+
 /** Runs tap on the tests in test/root. Without root, or without a layer, they skip themselves and say why. */
 async function runRoot(files, output, tmp) {
   const what = `${files.length} test files ${root ? 'as root' : 'that need root'}`
@@ -133,6 +140,7 @@ const wanted = process.argv.slice(2).map((path) => resolve(process.env.INIT_CWD 
 const rooms = ['unit', 'fuzz', 'root'].map((room) => join(top, 'test', room)).filter(existsSync)
 const files = testFiles(wanted.length > 0 ? wanted : rooms)
 const asRoot = (file) => file.startsWith('test/root/')
+const onMachine = (file) => file.startsWith('test/vm/')
 mkdirSync(cache, { recursive: true })
 for (const name of readdirSync(cache)) {
   const pid = /^run-(\d+)$/.exec(name)?.[1]
@@ -143,8 +151,9 @@ mkdirSync(tmp)
 const totals = { passed: 0, failed: 0, skipped: 0, failures: [], leftOut: new Map() }
 try {
   for (const [run, some] of [
-    [runPlain, files.filter((file) => !asRoot(file))],
+    [runPlain, files.filter((file) => !asRoot(file) && !onMachine(file))],
     [runRoot, files.filter(asRoot)],
+    [runMachines, files.filter(onMachine)],
   ]) {
     if (some.length === 0) continue
     const output = join(tmp, `${run.name}.tap`)

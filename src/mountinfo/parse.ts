@@ -56,6 +56,17 @@ export function parseMountinfo(text: string): Mount[] {
   return mounts
 }
 
+/** Which directory of which file system each mount is: for those who look for a few among the tables of very many namespaces. */
+export function parseRoots(text: string): Pick<Mount, 'dev' | 'root'>[] {
+  return text.split('\n').flatMap((line) => {
+    if (line === '') return []
+    const [, , dev, root] = line.split(' ', 4)
+    if (!isDevice(dev) || !root)
+      throw new UnsupportedError('a line of mountinfo', `${quote(line)} is no mount`)
+    return [{ dev, root: unescapeOctal(root) }]
+  })
+}
+
 function parseLine(line: string): Mount | null {
   // Every field's own spaces are written as \040, so each one here is a separator. A source can be empty.
   const fields = line.split(' ')

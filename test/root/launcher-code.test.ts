@@ -1,7 +1,7 @@
 /* tools/launcher: the bytes that are built are those of the source beside them, and the program is what it says, and no more. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { launcher, readListing } from '../../tools/launcher.mjs'
+import { ARCHES, launcher, readListing } from '../../tools/launcher.mjs'
 import { needs } from '../support/needs.js'
 import { Sandbox } from '../support/sandbox.js'
 
@@ -20,6 +20,10 @@ t.test('the bytes are those of the source', { skip }, async (t) => {
     const made = await box.sh(['sh', '-ec', assemble], { input: `${source.join('\n')}\n` })
     t.ok(code.length > 400)
     t.equal(code.toString('hex'), hex(made), arch)
+    const entry = readListing(`entry-${arch}`)
+    const madeEntry = await box.sh(['sh', '-ec', assemble], { input: `${entry.source.join('\n')}\n` })
+    t.equal(entry.code.toString('hex'), hex(madeEntry), `entry-${arch}`)
+    t.equal(entry.misplaced, undefined)
 
     await box.write('/run/elf.hex', launcher(arch).toString('hex'))
     await box.sh(`perl -e 'print pack "H*", <>' /run/elf.hex >/run/elf`)
@@ -41,20 +45,27 @@ t.test('there is none for another machine', (t) => {
   t.end()
 })
 
-// Its list is by the beginnings of names, and without a loss must be as wide as the one in the script, which is exact.
-t.test('what the script passes on, the launcher lets through', (t) => {
+// Three lists of whole names: what one drops, none behind it can read.
+t.test('launcher, script and executable let the same through', (t) => {
   const script = read('bin/polyns.sh').toString()
-  const passed = Array.from(script.matchAll(/\$\{([A-Z_]+)\+"\1=\$\1"\}/g), ([, name]) => name)
+  const passed = Array.from(script.matchAll(/\$\{([A-Z_]+)\+"\1=\$\1"\}/g), ([, name]) => `${name}=`).sort()
   t.ok(passed.length > 15)
-  for (const arch of ['x64', 'arm64']) {
-    const { source } = readListing(arch)
-    const names = source.slice(source.indexOf('login_names:'), source.indexOf('service:'))
-    const kept = names.flatMap((line) => /\.asciz\s+"(.*)"/.exec(line)?.[1] ?? [])
-    t.same(kept, ['XDG_SESSION_', 'SLURM', 'TERM=', 'LANG=', 'NO_COLOR=', 'PAM_'])
+  const namesOf = (listing: string, from: string, to: string) => {
+    const { source } = readListing(listing)
+    const rows = source.slice(source.indexOf(`${from}:`), source.indexOf(`${to}:`))
+    return rows.flatMap((line) => /\.asciz\s+"(.*)"/.exec(line)?.[1] ?? []).sort()
+  }
+  for (const arch of ARCHES) {
+    t.same(namesOf(arch, 'terminal_names', 'login_names'), ['LANG=', 'PATH='], `${arch}: not at a login`)
     t.same(
-      passed.filter((name) => !kept.some((start) => `${name}=`.startsWith(start))),
-      [],
+      namesOf(arch, 'login_names', 'pam'),
+      passed.filter((name) => name !== 'LANG='),
       arch,
+    )
+    t.same(
+      namesOf(`entry-${arch}`, 'names', 'cut_text'),
+      [...passed, 'POLYNS_NOFILE='].sort(),
+      `entry-${arch}`,
     )
   }
   t.end()

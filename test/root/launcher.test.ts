@@ -144,7 +144,6 @@ t.test('what pam_exec hands on, and the launcher lets through', { skip }, async 
     SLURM_JOB_ID: '8',
     SLURMD_NODENAME: 'n',
     TERM: 'xterm',
-    LANG: 'C',
     NO_COLOR: '',
   }
   const gone = {
@@ -153,8 +152,13 @@ t.test('what pam_exec hands on, and the launcher lets through', { skip }, async 
     GLIBC_TUNABLES: 'x',
     PATH: '/home/alice',
     HOME: '/',
+    LANG: 'C',
+    POLYNS_NOFILE: '1',
     TERMINAL: '',
     XDG_SESSIO: '',
+    XDG_SESSION_IDS: '',
+    SLURM_JOB_ID_X: '',
+    SLURM_X: '',
   }
   const item = { rhost: 'far' }
   await box.pamApp({
@@ -173,16 +177,17 @@ t.test('what pam_exec hands on, and the launcher lets through', { skip }, async 
 
   const ours = await told('ours')
   const set = Object.entries(kept).map(([name, value]) => `${name}=${value}`)
+  t.match(ours[0], /^POLYNS_NOFILE=\d\d+$/, 'the limit of open files, before all else')
   t.same(
-    ours.slice(0, -1).sort(),
+    ours.slice(1, -1).sort(),
     [...PAM, ...set].sort(),
     'of the user’s own only what polyns reads, and no item',
   )
   const byHand = ['PAM_RUSER=bob', 'PAM_USER=alice', 'PAM_SERVICE=app', 'PAM_TYPE=open_session']
-  await box.sh(`env -i ${byHand.join(' ')} /run/ours`)
+  await box.sh(`ulimit -Sn 97; env -i ${byHand.join(' ')} /run/ours`)
   t.same(
     (await told('ours')).slice(0, -1),
-    byHand,
+    ['POLYNS_NOFILE=97', ...byHand],
     'in another order, as a shell may have it, all items count',
   )
   t.equal(ours.at(-1), '[/run/of us/polyns.sh]["a][b"][c]', 'the words as pam_exec has them')
@@ -192,13 +197,25 @@ t.test('a launcher that cannot start the script', { skip }, async (t) => {
   await using box = await Sandbox.start()
   await box.sh('mkdir /run/a; cp /opt/polyns/bin/polyns /run/a; mkdir /tmp/deep')
   const cannot = (what: RegExp) => ({ status: 4, stdout: '', stderr: what })
-  const NO_START = /^polyns: cannot start polyns.sh, which belongs beside this program\n$/
+  const NO_START =
+    /^polyns: cannot start polyns-node or polyns.sh, one of which belongs beside this program\n$/
   const NO_PATH = /^polyns: cannot read \/proc\/self\/exe\n$/
   t.match(await box.run('/run/a/polyns pam'), cannot(NO_START), 'it is not there')
   await box.write('/run/a/polyns.sh', '', 0o755)
   t.match(await box.run('/run/a/polyns pam'), cannot(NO_START), 'it is empty')
   await box.write('/run/a/polyns.sh', '#!/bin/sh\nexit 7\n', 0o755)
   t.match(await box.run('/run/a/polyns pam'), { status: 7 })
+  await box.write('/run/a/polyns-node', '#!/bin/sh\nexit 8\n', 0o755)
+  t.match(await box.run('/run/a/polyns pam'), { status: 8 }, 'the executable comes before the script')
+  await box.sh('chmod 644 /run/a/polyns-node')
+  t.match(
+    await box.run('/run/a/polyns pam'),
+    cannot(NO_START),
+    'and where it is there, the script is not tried',
+  )
+  await box.write('/run/a/polyns-node', '', 0o755)
+  t.match(await box.run('/run/a/polyns pam'), cannot(NO_START), 'nor if it is empty')
+  await box.sh('rm /run/a/polyns-node')
   t.match(
     await box.run("unshare --mount sh -c 'umount -l /proc; exec /run/a/polyns pam'"),
     cannot(NO_PATH),
@@ -211,8 +228,8 @@ t.test('a launcher that cannot start the script', { skip }, async (t) => {
     while ($left > 0) { my $n = $left > 250 ? 200 : $left; my $d = "d" x ($n - 1); mkdir $d; chdir $d or die; $left -= $n }
     system("cp", "/run/a/polyns", "/run/a/polyns.sh", "."); exec "./polyns"`
   const byLength = (length: number) => box.run(['perl', '-e', deep(length)])
-  t.match(await byLength(4092), { status: 7 }, 'a path as long as can be')
-  t.match(await byLength(4093), cannot(NO_START), 'the script’s is too long')
+  t.match(await byLength(4090), { status: 7 }, 'a path as long as can be')
+  t.match(await byLength(4091), cannot(NO_START), 'the executable’s is too long')
   t.match(await byLength(4095), cannot(NO_START))
   t.match(await byLength(4096), cannot(NO_PATH), 'its own is')
   t.match(await byLength(6000), cannot(NO_PATH))

@@ -1,21 +1,21 @@
-// node tools/launcher/assemble.mjs ARCH...: after a change of the source in ARCH.lst, makes its offsets and bytes anew.
+// node tools/launcher/assemble.mjs LISTING...: after a change of the source in LISTING.lst, makes its offsets and bytes anew.
 // Needs Debian's binutils-x86-64-linux-gnu or binutils-aarch64-linux-gnu. Nobody who builds polyns needs this.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ARCHES, readListing } from '../launcher.mjs'
+import { LISTINGS, readListing } from '../launcher.mjs'
 
 const PREFIX = { x64: 'x86_64-linux-gnu-', arm64: 'aarch64-linux-gnu-' }
 const BYTES_A_ROW = 8
 const SOURCE_COLUMN = 32
 const COMMENT_COLUMN = 34
 
-for (const arch of process.argv.slice(2)) {
-  if (!ARCHES.includes(arch)) throw new Error(`usage: assemble.mjs ${ARCHES.join(' | ')}`)
-  const { source } = readListing(arch)
-  const { offsets, code } = assemble(source, PREFIX[arch])
-  writeFileSync(new URL(`${arch}.lst`, import.meta.url), format(source, offsets, code))
+for (const listing of process.argv.slice(2)) {
+  if (!LISTINGS.includes(listing)) throw new Error(`usage: assemble.mjs ${LISTINGS.join(' | ')}`)
+  const { source } = readListing(listing)
+  const { offsets, code } = assemble(source, PREFIX[listing.replace('entry-', '')])
+  writeFileSync(new URL(`${listing}.lst`, import.meta.url), format(source, offsets, code))
 }
 
 /** @returns the code, and for each line of source where its bytes begin, if it has any */

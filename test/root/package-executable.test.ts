@@ -1,0 +1,164 @@
+/* The single executable: it is the program and nothing else, whatever is said to the Node in it; and never half of it. */
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { needs } from '../support/needs.js'
+import { fetchParts, SIZE_MB } from '../support/package.js'
+import { sleep } from '../support/run.js'
+import { Sandbox } from '../support/sandbox.js'
+
+const skip = needs('root', 'layer', 'dist')
+const LIB = '/usr/lib/polyns'
+const NODE = `${LIB}/polyns-node`
+const VERSION = /^\d+\.\d+\.\d+\n$/
+const CLOSE = { PAM_TYPE: 'close_session', PAM_SERVICE: 'app', PAM_USER: 'alice' }
+
+async function start(): Promise<Sandbox> {
+  fetchParts()
+  const box = await Sandbox.start({ sizeMb: SIZE_MB })
+  const make = `import('./tools/sea.mjs').then(({ makeExecutable }) =>
+    makeExecutable({ arch: process.arch, output: '${NODE}' }))`
+  await box.sh(`mkdir ${LIB}; cp /opt/polyns/bin/polyns ${LIB}`)
+  await box.sh(['node', '-e', make], { cwd: '/opt/polyns', timeoutMs: 120_000 })
+  const { koffi } = JSON.parse(readFileSync('package.json', 'utf8')).dependencies
+  const arch = process.arch
+  await box.sh(
+    `cp /opt/polyns/node_modules/@koromix/koffi-linux-${arch}/linux_${arch}/koffi.node ${LIB}/koffi-${koffi}.node`,
+  )
+  return box
+}
+
+t.test('nothing said to the Node in it is heeded', { skip }, async (t) => {
+  await using box = await start()
+  await box.write('/run/evil.js', `require('fs').writeFileSync('/run/evil', '')\n`)
+  await box.write('/run/evil.cnf', 'openssl_conf = x\n[x]\nproviders = nonsense\n')
+  const evil = () => box.run('ls -d /run/evil /run/evil-* 2>/dev/null')
+
+  for (const [name, value] of Object.entries({
+    NODE_OPTIONS: '--require /run/evil.js',
+    NODE_EXTRA_CA_CERTS: '/run/evil.js',
+    NODE_V8_COVERAGE: '/run/evil-coverage',
+    NODE_COMPILE_CACHE: '/run/evil-cache',
+    NODE_REDIRECT_WARNINGS: '/run/evil-warnings',
+    NODE_ICU_DATA: '/nowhere',
+    NODE_DEBUG: 'module',
+    NODE_DEBUG_NATIVE: 'SEA',
+    OPENSSL_CONF: '/run/evil.cnf',
+    UV_THREADPOOL_SIZE: '0',
+  })) {
+    const env = { [name]: value }
+    // The same, with the Node of this machine, is not always silent: what must not be seen at all is the variable.
+    const r = await box.run(`strace -f -s 200 -o /run/trace ${NODE} --version`, { env })
+    t.match(r, { status: 0, stdout: VERSION, stderr: '' }, name)
+    const opened = await box.run(`grep -v execve /run/trace | grep -F ${value.replace('--require ', '')}`)
+    if (value.startsWith('/') || name === 'NODE_OPTIONS')
+      t.equal(opened.stdout, '', 'nothing is looked for there')
+  }
+  t.equal((await evil()).stdout, '')
+
+  // A word that is Node's is no word of polyns.
+  for (const words of [
+    '-e 1',
+    '--eval=1',
+    '-p 1',
+    '--inspect',
+    '--inspect-brk',
+    '--require /run/evil.js',
+    '--node-options=--require=/run/evil.js',
+    '--build-snapshot /run/evil.js',
+    '--run evil',
+    '--test',
+    '-',
+    '/run/evil.js',
+  ]) {
+    const r = await box.run(`${NODE} ${words}`, { input: "require('fs').writeFileSync('/run/evil', '')" })
+    t.match(r, { status: 2, stdout: '', stderr: /^error: unknown (option|command) / }, words)
+  }
+  t.equal((await evil()).stdout, '')
+})
+
+t.test('SIGUSR1 opens no debugger', { skip }, async (t) => {
+  await using box = await start()
+  const waiting = box.spawn(['sh', '-c', `sleep 30 | ${NODE} mount --worker -- /`])
+  const pid = async () => (await box.run(`pgrep -f '^${NODE} mount'`)).stdout.trim()
+  const isReady = async (p: string) =>
+    (await box.run(`grep -q anon_inode:.eventpoll <(ls -l /proc/${p}/fd)`)).status === 0
+  let p = ''
+  for (let i = 0; i < 500 && !(p && (await isReady(p))); i++) {
+    await sleep(20)
+    p = await pid()
+  }
+  await box.sh(`kill -USR1 ${p}`)
+  await sleep(300)
+  t.match(await box.run(`ss -ltn | grep 9229`), { status: 1 }, 'nothing listens')
+  const threads = await box.sh(`cat /proc/${p}/task/*/comm`)
+  t.notMatch(threads, /SignalInspector/)
+  await box.run(`pkill -x sleep`)
+  await waiting.exited
+})
+
+t.test('of what is inherited, a command gets all as it was', { skip }, async (t) => {
+  await using box = await start()
+  await box.write('/etc/polyns/namespace.conf', '/tmp /tmp/inst/ user:noinit root\n')
+  const see = `sh -c 'ulimit -Sn; grep -E "^Sig(Blk|Ign)" /proc/self/status; env'`
+  for (const program of ['polyns', 'polyns-node']) {
+    const soft = program === 'polyns' ? 123 : ''
+    const out = await box.sh(`ulimit -Sn 123; X=1 LD_X=1 ${LIB}/${program} exec -u alice -- ${see}`)
+    t.match(out, new RegExp(`^${soft}`), 'the limit of open files')
+    t.match(out, /SigBlk:\s+0{16}\nSigIgn:\s+0{16}\n/)
+    t.notMatch(out, /^(X|LD_X|POLYNS_NOFILE)=/m)
+  }
+})
+
+t.test('what is cut off, or is missing, is no session', { skip }, async (t) => {
+  await using box = await start()
+  const pam = ['sh', '-c', `${LIB}/polyns pam; exit $?`] // what is adopted is its parent, in here
+  t.match(await box.run(pam, { env: CLOSE }), { status: 0 }, 'whole')
+  const size = Number(await box.sh(`stat -c %s ${NODE}`))
+  await box.sh(`mv ${NODE} /var/tmp/whole; mv ${LIB}/koffi-*.node /var/tmp`)
+  t.not((await box.run(pam, { env: CLOSE })).status, 0, 'neither file is there')
+  await box.sh(`cp /var/tmp/koffi-*.node ${LIB}`)
+  t.match(await box.run(pam, { env: CLOSE }), { status: 4, stderr: /cannot start polyns-node or polyns.sh/ })
+  await box.sh(`printf '#!/bin/sh\\n' >${LIB}/polyns.sh; chmod 755 ${LIB}/polyns.sh`)
+  const lengths = [
+    0,
+    1,
+    63,
+    64,
+    4096,
+    1e6,
+    size >> 2,
+    size >> 1,
+    size - 4e6,
+    size - 3e6,
+    size - 2e6,
+    size - 1e6,
+    size - 1e5,
+    size - 70_000,
+    size - 4096,
+    size - 9,
+    size - 8,
+    size - 4,
+    size - 1,
+  ]
+  for (const length of lengths) {
+    await box.sh(`head -c ${length} /var/tmp/whole >${NODE}; chmod 755 ${NODE}`)
+    const { status } = await box.run(pam, { env: CLOSE })
+    t.not(status, 0, `${length} bytes of ${size}, and polyns.sh is not tried`)
+  }
+  await box.sh(
+    `cp /var/tmp/whole ${NODE}; printf x | dd of=${NODE} bs=1 seek=${size - 3} conv=notrunc status=none`,
+  )
+  t.match(await box.run(pam, { env: CLOSE }), {
+    status: 4,
+    stderr: 'polyns: the program is not whole: install it again\n',
+  })
+  await box.sh(`cp /var/tmp/whole ${NODE}`)
+  const [koffi = ''] = (await box.sh(`ls ${LIB}/koffi-*`)).trim().split('\n')
+  const koffiSize = Number(await box.sh(`stat -c %s ${koffi}`))
+  for (const length of [0, 100, 4096, koffiSize >> 1, koffiSize - 4096]) {
+    await box.sh(`head -c ${length} /var/tmp/koffi-*.node >${koffi}`)
+    t.not((await box.run(pam, { env: CLOSE })).status, 0, `${length} bytes of ${koffiSize} of koffi`)
+  }
+  await box.sh(`cp /var/tmp/koffi-*.node ${LIB}`)
+  t.match(await box.run(pam, { env: CLOSE }), { status: 0 }, 'whole again')
+})

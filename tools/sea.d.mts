@@ -1,0 +1,3 @@
+/** For the tests, which are TypeScript. */
+export const EXECUTABLE: string
+export function makeExecutable(options: { arch: string; output: string; main?: string }): string

@@ -1,0 +1,106 @@
+// Puts the program into Node's ELF file, where Node looks for it: in a note named NODE_SEA_BLOB. All is added behind the last
+// segment, and nothing that Node has is moved: a page of machine code (launcher/entry-ARCH.lst), at which the file begins to
+// run from now on, and a read-only segment of the list of segments and the note. What no segment has, symbols and notes for a
+// debugger, is left out: a sixth of the file.
+import { createHash } from 'node:crypto'
+import { codeOf } from '../launcher.mjs'
+
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:'
+const NOTE = Buffer.from('NODE_SEA_BLOB\0\0\0') // its 14 bytes, and up to the next multiple of 4
+const NOTE_BYTES = 14
+const PAGE = 0x10000 // the largest that arm64 has
+const HEADER_BYTES = 64
+const SEGMENT_BYTES = 56
+const MARK_BYTES = 8
+const [PT_LOAD, PT_NOTE, PT_PHDR] = [1, 4, 6]
+const [R, X] = [4, 1]
+
+/** @returns the executable: `node`, an ELF file for `arch`, with `blob` in it, which it runs and nothing else */
+export function putInto(node, blob, arch) {
+  const segments = readSegments(node)
+  const loads = segments.filter(({ type }) => type === PT_LOAD)
+  // A kernel before 5.18 takes the list of segments to be as far behind the first one in memory as in the file. So the file
+  // grows until what is added has the same distance, behind the zeros at the end of the last segment, which no file has.
+  const base = loads[0].address - loads[0].offset
+  const end = Math.max(...loads.map(({ address, memory }) => address + memory)) - base
+  const codeAt = align(Math.max(end, ...loads.map(({ offset, size }) => offset + size)))
+  const listAt = codeAt + PAGE
+  const note = noteOf(blob)
+  const noteAt = listAt + (segments.length + 3) * SEGMENT_BYTES
+  const size = noteAt + note.length + MARK_BYTES
+
+  const out = Buffer.alloc(size)
+  for (const { offset, size } of loads) node.copy(out, offset, offset, offset + size)
+  const list = [
+    ...segments,
+    segment({ type: PT_LOAD, flags: R | X, offset: codeAt, base, size: PAGE, align: PAGE }),
+    segment({ type: PT_LOAD, flags: R, offset: listAt, base, size: size - listAt, align: PAGE }),
+    segment({ type: PT_NOTE, flags: R, offset: noteAt, base, size: note.length, align: 4 }),
+  ]
+  for (const [index, { bytes, type }] of list.entries()) {
+    const own = { type, flags: R, offset: listAt, base, size: list.length * SEGMENT_BYTES, align: 8 }
+    ;(type === PT_PHDR ? segment(own).bytes : bytes).copy(out, listAt + index * SEGMENT_BYTES)
+  }
+  note.copy(out, noteAt)
+  const mark = createHash('sha256').update(blob).digest().subarray(0, MARK_BYTES)
+  mark.copy(out, size - MARK_BYTES)
+
+  const nodeAt = Number(node.readBigUInt64LE(24)) - base
+  const code = codeOf(`entry-${arch}`)
+  code.writeBigInt64LE(BigInt(nodeAt - codeAt), code.length - 24)
+  code.writeBigInt64LE(BigInt(size - MARK_BYTES - codeAt), code.length - 16)
+  mark.copy(code, code.length - 8)
+  code.copy(out, codeAt)
+
+  out.writeBigUInt64LE(BigInt(base + codeAt), 24) // where it begins to run
+  out.writeBigUInt64LE(BigInt(listAt), 32)
+  out.writeUInt16LE(list.length, 56)
+  out.fill(0, 40, 48) // no sections
+  out.fill(0, 60, 64)
+  lightFuse(out)
+  return out
+}
+
+/** Node looks at one byte to know whether it has a program. */
+function lightFuse(file) {
+  const at = file.indexOf(`${FUSE}0`)
+  if (at < 0 || file.indexOf(`${FUSE}0`, at + 1) >= 0)
+    throw new Error('this Node cannot be made an executable')
+  file.write('1', at + FUSE.length)
+}
+
+function noteOf(blob) {
+  const head = Buffer.alloc(12)
+  head.writeUInt32LE(NOTE_BYTES, 0)
+  head.writeUInt32LE(blob.length, 4)
+  return Buffer.concat([head, NOTE, blob, Buffer.alloc(-blob.length & 3)])
+}
+
+function readSegments(file) {
+  const at = Number(file.readBigUInt64LE(32))
+  if (at !== HEADER_BYTES) throw new Error('the list of segments is not where it is in every Node')
+  return Array.from({ length: file.readUInt16LE(56) }, (_, index) => {
+    const bytes = file.subarray(at + index * SEGMENT_BYTES, at + (index + 1) * SEGMENT_BYTES)
+    const [offset, address, , size, memory] = [8, 16, 24, 32, 40].map((from) =>
+      Number(bytes.readBigUInt64LE(from)),
+    )
+    return { bytes, type: bytes.readUInt32LE(0), offset, address, size, memory }
+  })
+}
+
+function segment({ type, flags, offset, base, size, align }) {
+  const bytes = Buffer.alloc(SEGMENT_BYTES)
+  bytes.writeUInt32LE(type, 0)
+  bytes.writeUInt32LE(flags, 4)
+  bytes.writeBigUInt64LE(BigInt(offset), 8)
+  bytes.writeBigUInt64LE(BigInt(base + offset), 16)
+  bytes.writeBigUInt64LE(BigInt(base + offset), 24)
+  bytes.writeBigUInt64LE(BigInt(size), 32)
+  bytes.writeBigUInt64LE(BigInt(size), 40)
+  bytes.writeBigUInt64LE(BigInt(align), 48)
+  return { bytes, type }
+}
+
+function align(offset) {
+  return Math.ceil(offset / PAGE) * PAGE
+}
