@@ -31,6 +31,7 @@ export type Keep = (change: Change) => void
  */
 export function applyStep(step: MountStep, undo: UndoStack, keep: Keep): void {
   if (step.bind !== 'none') bindOnItself(step, undo, keep)
+  else if (step.kind === 'isolate') makePrivate(step.path)
   // What becomes of a bind does not matter once it is unmounted.
   if (step.kind === 'share') makeShared(step.path, undo, step.bind === 'none' ? keep : () => {})
 }
@@ -51,6 +52,14 @@ function bindOnItself({ path, bind }: MountStep, undo: UndoStack, keep: Keep): v
     if (mount === null) throw new UnsafePathError(path, 'was unmounted while it was being set up')
     if (planned === null || !isSameMount(mount, planned))
       keep({ kind: 'bound', path, mount: identityOf(mount) })
+  })
+}
+
+/** Nothing of it is to be taken back: it was to be private when it was bound. */
+function makePrivate(path: string): void {
+  during(`make '${path}' private`, () => {
+    using dir = openSafe(path)
+    setPropagation(dir.procPath, MS.MS_REC | MS.MS_PRIVATE)
   })
 }
 

@@ -25,9 +25,11 @@ export interface Wishes {
   /** Trees in which mounts shall spread. */
   share: readonly Place[]
   keepRoot: boolean
+  /** Whether setup has made a mount, in this boot. A run that was killed may have left it shared. */
+  isOurs?: (mount: Mount) => boolean
 }
 
-/** `isolate`: a private bind on itself. `share`: shared with all below, on a bind on itself when `bind` says so. */
+/** `isolate`: a private bind on itself, or that which is there. `share`: with all below, on a bind on itself when `bind` says so. */
 export interface MountStep {
   kind: 'isolate' | 'share'
   outcome: Outcome
@@ -43,7 +45,7 @@ export interface MountStep {
  */
 export function planMounts(table: MountTable, wishes: Wishes): MountStep[] {
   const root = planRoot(table, wishes.keepRoot)
-  const future = new Future(table, root.outcome === 'would')
+  const future = new Future(table, root.outcome === 'would', wishes.isOurs ?? (() => false))
   const isolated = [
     ...outermostFirst(wishes.polydirs).map((place) => future.isolatePolydir(place)),
     ...outermostFirst(wishes.parents).map((place) => future.isolateParent(place)),
@@ -72,6 +74,7 @@ class Future {
     readonly table: MountTable,
     /** The first step makes every mount shared. */
     readonly sharesAll: boolean,
+    readonly isOurs: (mount: Mount) => boolean,
   ) {}
 
   isolatePolydir(place: Place): MountStep {
@@ -137,7 +140,16 @@ class Future {
     this.#isolated.push(real)
     if (isDone) return { ...step, outcome: 'already', note: this.#whyPrivate(real) }
     this.#bound.push(real)
-    return { ...step, outcome: 'would', note: '' }
+    const top = this.table.at(real)
+    if (top === null || !this.isOurs(top)) return { ...step, outcome: 'would', note: '' }
+    const line = command('mount', '--make-rprivate', path)
+    return {
+      ...step,
+      bind: 'none',
+      outcome: 'would',
+      command: line,
+      note: 'a run that was killed has bound it',
+    }
   }
 
   /** What makes a directory private that has no mount of its own; empty where it has one. */

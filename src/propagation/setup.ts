@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import { type Config, storeLastGood } from '../config/index.js'
+import type { Mount } from '../mountinfo/parse.js'
 import { readMounts } from '../mountinfo/read.js'
 import { RUN_DIRECTORY } from '../ns/rundir.js'
 import { bootId } from '../sys/clock.js'
@@ -22,7 +23,7 @@ import {
   staticPolydirs,
 } from './places.js'
 import { type MountStep, type Place, planMounts } from './plan.js'
-import { type Change, readRecord, writeRecord } from './record.js'
+import { type Change, isSameMount, readRecord, writeRecord } from './record.js'
 import { dropStale, lockRuntime, makeDirectories } from './runtime.js'
 import type { Step } from './step.js'
 import { Undoing } from './undo.js'
@@ -124,7 +125,15 @@ function lookAround({ config, share, keepRoot, dryRun }: SetupOptions): Wanted {
   const trees = share.map((path) => {
     return orUnseen(() => findShared(path), { path, real: null, note: UNSEEN }, dryRun)
   })
-  return { parents, mounts: planMounts(table, { polydirs, parents, share: trees, keepRoot }) }
+  const isOurs = madeBySetup()
+  return { parents, mounts: planMounts(table, { polydirs, parents, share: trees, keepRoot, isOurs }) }
+}
+
+function madeBySetup(): (mount: Mount) => boolean {
+  const bound = readRecord(RUN_DIRECTORY, bootId()).flatMap((change) =>
+    change.kind === 'bound' ? [change.mount] : [],
+  )
+  return (mount) => bound.some((recorded) => isSameMount(mount, recorded))
 }
 
 const UNSEEN = 'cannot be looked at without root'

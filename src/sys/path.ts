@@ -18,6 +18,7 @@ const flockCall = bind('flock', 'int', 'int')
 const getxattrCall = bind('getxattr', 'ptr', 'ptr', 'ptr', 'ulong')
 const setxattrCall = bind('setxattr', 'ptr', 'ptr', 'ptr', 'ulong', 'int')
 const removexattrCall = bind('removexattr', 'ptr', 'ptr')
+const XATTR_LIST_MAX = 65536 // linux/limits.h
 const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
 
 const EAGAIN_RETRIES = 64
@@ -165,9 +166,16 @@ export function removexattr(file: Fd, name: string): void {
 
 /** listxattr(2): the names of the extended attributes, POSIX ACLs among them as system.posix_acl_*. */
 export function listxattr(file: Fd): string[] {
-  const names = Buffer.alloc(65536)
-  const rc = listxattrCall(cstr(file.procPath, 'listxattr'), names, names.length)
+  const path = cstr(file.procPath, 'listxattr')
   const call = { syscall: 'listxattr', show: () => where(file), path: file.label }
-  if (rc < 0 && ['EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-rc, call).code)) return []
-  return names.toString('utf8', 0, check(rc, call)).split('\0').filter(Boolean)
+  // Most files have none, and to clear room for the longest list there can be takes as long as to mount something.
+  const size = listxattrCall(path, null, 0)
+  if (size === 0) return []
+  if (size < 0 && ['EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-size, call).code)) return []
+  check(size, call)
+  const names = Buffer.alloc(XATTR_LIST_MAX)
+  return names
+    .toString('utf8', 0, check(listxattrCall(path, names, names.length), call))
+    .split('\0')
+    .filter(Boolean)
 }

@@ -56,6 +56,26 @@ t.test('what another boot has left is dropped, but for what is in use', { skip }
   t.same(box.mountinfo(), clean)
 })
 
+t.test(
+  'a run that was killed between attaching a bind and making it private is carried on, not doubled',
+  { skip },
+  async (t) => {
+    await using box = await machine(CONFIG)
+    const clean = box.mountinfo()
+    await ok(t, box)
+    const whole = box.mountinfo()
+    await box.sh('mount --make-shared /var/shm-inst; mount --make-shared /tmp')
+    const lines = (await ok(t, box)).filter((line) => line.startsWith('done'))
+    t.match(
+      lines.join('\n'),
+      /^done +mount --make-rprivate \/tmp .*\ndone +mount --make-rprivate \/var\/shm-inst .*$/,
+    )
+    t.same(box.mountinfo(), whole)
+    await ok(t, box, '--undo')
+    t.same(box.mountinfo(), clean)
+  },
+)
+
 /** Calls of setup, each with how often it is made at least. */
 const POINTS = { mount: 1, move_mount: 3, mount_setattr: 5, rename: 5 }
 

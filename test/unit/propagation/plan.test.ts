@@ -57,6 +57,19 @@ t.test('a plain init: making / shared makes private mounts shared, so that even 
   t.end()
 })
 
+t.test(
+  'a bind of ours that a run which was killed has left shared is made private, and not bound again',
+  (t) => {
+    const isOurs = ({ mountPoint }: { mountPoint: string }) => mountPoint === '/tmp'
+    t.strictSame(plan(SYSTEMD, { isOurs }).slice(1, 4), [
+      'would mount --make-rprivate /tmp # a run that was killed has bound it',
+      'would mount --bind --make-private /dev/shm /dev/shm',
+      'already mount --bind --make-private /tmp/inst /tmp/inst # part of /tmp, which is private',
+    ])
+    t.end()
+  },
+)
+
 t.test('--keep-root: a private mount at the very point will do', (t) => {
   const [root, tmp, shm] = plan(OWN_PARTITION, { keepRoot: true })
   t.equal(root, 'skipped mount --make-rshared / # --keep-root')
