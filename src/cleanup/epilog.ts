@@ -53,8 +53,7 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
     forgetJob(job.uid, job.id)
     sweepSessions(job, options, result)
   }
-  const { instances } = takeInventory(options.rules, options.names)
-  const his = instances.filter(({ user }) => user === job.user)
+  const { instances: his } = takeInventory(options.rules, namesOf(job, options.names))
   const ofJob = his.filter((found) => found.job === job.id)
   // Those of his other jobs are for their own epilogs.
   const ofUser = his.filter((found) => found.job === null)
@@ -77,6 +76,11 @@ export function epilog(job: EndedJob, options: EpilogOptions): EpilogResult {
     result.complete &&= complete
   }
   return result
+}
+
+/** Each name in an instance parent is a question to the name service, and the node waits: all but his are nobody's here. */
+function namesOf({ user }: EndedJob, names: Names): Names {
+  return { ...names, userByName: (name) => (name === user ? names.userByName(name) : null) }
 }
 
 /** Slurm's last signals to a step may have ended the helper that was to close its session. */

@@ -5,8 +5,18 @@ import { SyscallError, UnsafePathError } from '../sys/errors.js'
 import type { Host } from './host.js'
 import { remoteMount } from './networkfs.js'
 
-/** @returns null: a parent is unsafe, which has a check of its own */
+const taken = new WeakMap<Host, Inventory | null>()
+
+/** Taken once: each name in it is a question to the name service. @returns null: a parent is unsafe, which has a check of its own */
 export function inventoryOf(host: Host): Inventory | null {
+  const known = taken.get(host)
+  if (known !== undefined) return known
+  const inventory = takeStock(host)
+  taken.set(host, inventory)
+  return inventory
+}
+
+function takeStock(host: Host): Inventory | null {
   const rules = host.rules.filter((rule) =>
     staticParents([rule]).every((parent) => remoteMount(host.mounts, parent) === null),
   )

@@ -1,15 +1,28 @@
-// npm run bench: what removing a tree costs, side by side with `rm -rf`, on a tmpfs and on the disk of this checkout.
-// In turns, who begins changes every round; both find the same tree.
+// What removing a tree costs, side by side with `rm -rf`, on a tmpfs and on the disk of this checkout. Outside of the sandbox, whose
+// root is a tmpfs, in namespaces of its own: see run.mjs. By the clock of this process, since each needs a new tree before it.
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { bundle, checkout, enclose, printMachine, printTimes, time } from './common.mjs'
+import { report, sized, timed } from '../inside.mjs'
+import { checkout } from '../sandbox.mjs'
+import { bundle } from '../sessions.mjs'
 
 const self = fileURLToPath(import.meta.url)
-const rounds = Number(process.env.ROUNDS ?? 7)
-const trees = {
-  '200,000 files in 2,000 directories': { directories: 2000, files: 100, depth: 0 },
-  'one directory in the other, 5,000 deep': { directories: 0, files: 0, depth: 5000 },
+const rounds = sized(5, 2)
+const directories = sized(1000, 100)
+const TREES = {
+  wide: {
+    directories,
+    files: 100,
+    depth: 0,
+    title: `${(directories * 100).toLocaleString('en')} files in ${directories.toLocaleString('en')} directories`,
+  },
+  deep: {
+    directories: 0,
+    files: 0,
+    depth: sized(5000, 500),
+    title: `${sized(5000, 500).toLocaleString('en')} directories, each in the one before`,
+  },
 }
 
 /** The function as a program, which prints how long the removal itself took. */
@@ -23,38 +36,35 @@ const PROGRAM = `
   if (left.length > 0 || !complete) throw new Error(JSON.stringify(left))
   console.log(Number(process.hrtime.bigint() - start) / 1e6)`
 
-if (process.argv[2] === 'make') {
-  make(process.argv[3], JSON.parse(process.argv[4]))
-} else {
-  enclose(import.meta.url)
-  await bench()
-}
+if (process.argv[2] === 'make') make(process.argv[3], JSON.parse(process.argv[4]))
+else await bench()
 
 async function bench() {
-  const disk = `${checkout}.cache/bench`
+  const disk = `${checkout}/.cache/bench-remove`
   rmSync(disk, { recursive: true, force: true }) // of a bench that was killed
-  mkdirSync(disk, { recursive: true })
+  mkdirSync(disk)
   try {
     run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'bench', '/mnt')
-    const program = '/mnt/remove.cjs'
-    writeFileSync(program, await bundle(PROGRAM))
     mkdirSync('/mnt/tree')
-    printMachine(`${rounds} rounds in turn`)
-    for (const [place, where] of [
-      ['tmpfs', '/mnt/tree'],
-      ['disk', disk],
-    ]) {
-      for (const [name, tree] of Object.entries(trees)) {
-        console.log(`\n${place}: ${name}`)
-        printTimes(measure(where, tree, program), 'rm -rf')
-      }
-    }
+    const program = await bundle(PROGRAM, '/mnt/remove.cjs', checkout)
+    const places = { tmpfs: '/mnt/tree', disk }
+    const results = Object.entries(places).flatMap(([place, where]) =>
+      Object.entries(TREES).map(([id, tree]) => ({
+        kind: 'turns',
+        id: `remove-${place}-${id}`,
+        title: `Removal of ${tree.title}, ${place === 'disk' ? 'on disk' : 'on a tmpfs'}`,
+        unit: 'ms',
+        base: 'rm -rf',
+        times: measure(where, tree, program),
+      })),
+    )
+    report(results)
   } finally {
     rmSync(disk, { recursive: true, force: true })
   }
 }
 
-/** Below `where/NAME`, with empty files, by short names: a process of its own, since it changes its directory. */
+/** Below `where`, with empty files, by short names: a process of its own, since it changes its directory. */
 function make(where, { directories, files, depth }) {
   mkdirSync(where)
   process.chdir(where)
@@ -68,13 +78,14 @@ function make(where, { directories, files, depth }) {
   }
 }
 
+/** Both find the same tree. */
 function measure(where, tree, program) {
-  const times = { 'rm -rf': [], 'polyns, the program': [], 'polyns, the removal itself': [] }
+  const times = { 'rm -rf': [], 'polyns, as a program': [], 'polyns, the removal itself': [] }
   const turns = [
     () => times['rm -rf'].push(removal(where, tree, ['rm', '-rf', `${where}/tree`]).ms),
     () => {
       const { ms, result } = removal(where, tree, [process.execPath, program, where, 'tree'])
-      times['polyns, the program'].push(ms)
+      times['polyns, as a program'].push(ms)
       times['polyns, the removal itself'].push(Number(result))
     },
   ]
@@ -88,7 +99,7 @@ function measure(where, tree, program) {
 function removal(where, tree, command) {
   run(process.execPath, self, 'make', `${where}/tree`, JSON.stringify(tree))
   run('sync', '-f', where) // or the one would wait for what the other has left to write
-  return time(() => run(...command))
+  return timed(() => run(...command))
 }
 
 function run(command, ...args) {

@@ -1,0 +1,2 @@
+/** For the test, which is TypeScript. */
+export function toMarkdown(what: { results: readonly object[]; machine: string[][]; paper: string[] }): string
