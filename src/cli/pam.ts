@@ -51,9 +51,11 @@ function run(options: PamOptions, env: Environment): void {
   if (options.debug) traceCalls((line) => syslog(LOG.DEBUG, line))
   becomeRoot()
   requireKernel()
-  using target = openTarget(options.target)
-  if (env.PAM_TYPE === 'close_session') {
-    close(options, env, target)
+  const isClose = env.PAM_TYPE === 'close_session'
+  using target = openTarget(options.target, { isClose })
+  if (isClose) {
+    // Counted by the try that comes to its end, when what it noted is gone: on a full /run there was no room before.
+    if (close(options, env, target)) tally('closed')
     return
   }
   const opened = within(openLimit(options, env, target), (step) => open(options, env, target, step))
@@ -131,32 +133,37 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
   }
 }
 
-/** Whose session it is the record says: the user may have been removed while it lasted. */
-function close(options: PamOptions, env: Environment, target: Target): void {
-  const closed = within(closeLimit(options, env), (step) => {
+/**
+ * Whose session it is the record says: the user may have been removed while it lasted.
+ * @returns whether there was one
+ */
+function close(options: PamOptions, env: Environment, target: Target): boolean {
+  using closed = within(closeLimit(options, env), (step) => {
     step('close the session')
     return closeSession(target)
   })
-  if (closed === null) return
-  tally('closed')
+  if (closed === null) return false
   const { record, isLast } = closed
   const session = `${env.PAM_SERVICE}: session of ${record.user}`
   within(hookLimit(env), (step) => {
     step('hooks')
+    if (!closed.hooksAreDue) return
     try {
       const request = readRequest(env, target)
       logHooks(request, runCloseHooks(record, request, isLast))
     } catch (error) {
       syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
     }
+    closed.hooksDone()
   })
   const { removed, left } = within(closeLimit(options, env), (step) => {
     step('remove what only this session had')
-    return sweepEnded(record.uid, [target.pid, process.pid])
+    return sweepEnded(record.uid, [target.pid, target.launcher ?? target.pid, process.pid])
   })
   for (const { path, why } of left)
     syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)
   syslog(LOG.INFO, `${session} closed${removed.length === 0 ? '' : `, removed ${removed.join(' ')}`}`)
+  return true
 }
 
 /** Two that each give a job its /tmp end in a job that cannot start: setns into the one's namespace fails in the other's. */

@@ -52,12 +52,18 @@ export function writeRecord(record: SessionRecord): void {
   }
 }
 
-/** Removes what helpers that were killed while they wrote have left. */
+/** Removes what helpers that were killed while they wrote, or closed a session, have left. */
 export function removeUnfinishedRecords(): void {
   for (const name of readdirSync(SESSIONS_DIRECTORY)) {
-    const pid = /^\.(\d+)$/.exec(name)?.[1]
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeFile(`${SESSIONS_DIRECTORY}/${name}`)
+    if (isUnfinished(name)) removeFile(`${SESSIONS_DIRECTORY}/${name}`)
   }
+}
+
+function isUnfinished(name: string): boolean {
+  const [, writer] = /^\.(\d+)$/.exec(name) ?? []
+  if (writer !== undefined) return !existsSync(`/proc/${writer}`)
+  const [, leader, startTime] = /^\d+-(\d+)-(\d+)\.(?:closing|sweeping)$/.exec(name) ?? []
+  return leader !== undefined && startTime !== undefined && !isAlive(Number(leader), startTime)
 }
 
 export function removeRecord(record: Pick<SessionRecord, 'uid' | 'leader'>): void {
@@ -72,8 +78,12 @@ export function readRecords(uid?: number): SessionRecord[] {
 }
 
 /** The record of the session that this process leads, whoever its user is. */
-export function recordOfLeader(pid: number, startTime: string): SessionRecord | null {
-  const name = names().find((candidate) => candidate.endsWith(`-${pid}-${startTime}.json`))
+export function recordOfLeader(
+  pid: number,
+  startTime: string,
+  kind: RecordKind = 'json',
+): SessionRecord | null {
+  const name = names(kind).find((candidate) => candidate.endsWith(`-${pid}-${startTime}.${kind}`))
   return name === undefined ? null : readRecord(`${SESSIONS_DIRECTORY}/${name}`)
 }
 
@@ -81,13 +91,20 @@ export function isLive(record: SessionRecord): boolean {
   return isAlive(record.leader.pid, record.leader.startTime)
 }
 
-function pathOf({ uid, leader }: Pick<SessionRecord, 'uid' | 'leader'>): string {
-  return `${SESSIONS_DIRECTORY}/${uid}-${leader.pid}-${leader.startTime}.json`
+/** A session; or one that is no more and whose close has still to run its hooks, or only to sweep: close.ts. */
+export type RecordKind = 'json' | 'closing' | 'sweeping'
+
+export function pathOf(
+  { uid, leader }: Pick<SessionRecord, 'uid' | 'leader'>,
+  kind: RecordKind = 'json',
+): string {
+  return `${SESSIONS_DIRECTORY}/${uid}-${leader.pid}-${leader.startTime}.${kind}`
 }
 
-function names(): string[] {
+function names(kind: RecordKind = 'json'): string[] {
+  const ofKind = new RegExp(`^\\d+-\\d+-\\d+\\.${kind}$`)
   try {
-    return readdirSync(SESSIONS_DIRECTORY).filter((name) => /^\d+-\d+-\d+\.json$/.test(name))
+    return readdirSync(SESSIONS_DIRECTORY).filter((name) => ofKind.test(name))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [] // nothing was ever opened
     throw error
