@@ -1,8 +1,11 @@
 /* The whole program. A login runs the part in login.ts, by tools/start.cjs; here `pam` is for everybody else. */
 import { takeBackAlarm } from '../sys/alarm.js'
+import { exitGroup } from '../sys/process.js'
 import { pam } from './pam.js'
 
 takeBackAlarm()
+// Node's own way out syncs stdout and stderr, and where that gives an error it never ends.
+process.once('exit', exitGroup)
 
 const [command, ...args] = process.argv.slice(2)
 

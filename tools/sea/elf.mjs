@@ -43,6 +43,7 @@ export function putInto(node, blob, arch) {
   }
   note.copy(out, noteAt)
   const mark = createHash('sha256').update(blob).digest().subarray(0, MARK_BYTES)
+  mark[MARK_BYTES - 1] |= 1 // behind the end of a file that was cut off, its last page has zeros
   mark.copy(out, size - MARK_BYTES)
 
   const nodeAt = Number(node.readBigUInt64LE(24)) - base
