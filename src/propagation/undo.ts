@@ -127,8 +127,9 @@ export function* restorations(
     const type = before.get(mount.id)
     if (type === undefined || covered.has(mount.id)) continue
     const below = table.descendantsOf(mount)
-    const recursive =
-      below.length > 0 && table.isVisible(mount) && below.every(({ id }) => before.get(id) === type)
+    // What is so already, as a bind that setup has made private, does not change by it.
+    const becomes = (m: Mount) => before.get(m.id) ?? propagationType(m.propagation)
+    const recursive = below.length > 0 && table.isVisible(mount) && below.every((m) => becomes(m) === type)
     if (recursive) for (const { id } of below) covered.add(id)
     yield { mount, type, recursive }
   }
