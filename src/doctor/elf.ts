@@ -2,7 +2,9 @@
  * Whether a program starts without a loader, elf(5). The loader obeys LD_PRELOAD and the like, before a line of the program is
  * run; a script has that of its shell.
  */
+
 import { closeSync, openSync, readSync } from 'node:fs'
+import { ifThere } from '../sys/errors.js'
 import type { PolynsCall } from './pamline.js'
 
 const HEADER_BYTES = 64
@@ -29,15 +31,12 @@ export function startsAlone(path: string): boolean {
 /** null: there are not so many bytes. @throws what is not about a missing file */
 function readAt(path: string, position: number, length: number): Buffer | null {
   const bytes = Buffer.alloc(length)
-  try {
+  return ifThere(() => {
     const fd = openSync(path, 'r')
     try {
       return readSync(fd, bytes, 0, length, position) === length ? bytes : null
     } finally {
       closeSync(fd)
     }
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
-    throw error
-  }
+  })
 }

@@ -2,12 +2,13 @@
  * What the checks look at, each thing read once and only when a check asks for it. The machine is looked at from the host's
  * namespace, whichever one doctor was started in.
  */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { type Processes, scanProcesses } from '../cleanup/processes.js'
 import { configForSession, type Names, type Rule, type SessionConfig } from '../config/index.js'
 import { readMounts } from '../mountinfo/read.js'
 import type { MountTable } from '../mountinfo/table.js'
-import { ConfigError, UnsafePathError } from '../sys/errors.js'
+import { ConfigError, ifThere, UnsafePathError } from '../sys/errors.js'
 import { type Daemon, readDaemons } from './daemons.js'
 import { PAM_DIRECTORIES, type PamStack, readOwnStack } from './pamstack.js'
 
@@ -93,14 +94,5 @@ export class Host {
         return stack === null ? [] : [[name, stack] as const]
       }),
     )
-  }
-}
-
-function ifThere<T>(fn: () => T): T | null {
-  try {
-    return fn()
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
-    throw error
   }
 }

@@ -1,7 +1,7 @@
 /* Which process a number is: its command, its user, whose child it is, and whether it can have a view at all. */
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { startTimeOf } from '../ns/target.js'
+import { startTimeOf, statFields } from '../ns/target.js'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
 
 export interface InspectedProcess {
@@ -94,7 +94,7 @@ const PF_KTHREAD = 0x200000
 /** Field 9 of /proc/PID/stat, proc_pid_stat(5): a process that has emptied its own arguments is none. */
 function isKernelThread(id: number): boolean {
   const stat = read(`/proc/${id}/stat`) ?? ''
-  const flags = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]
+  const flags = statFields(stat)[6]
   return (Number(flags) & PF_KTHREAD) !== 0
 }
 

@@ -51,3 +51,17 @@ export function selinuxMode(host: Pick<Host, 'read'>): 'enforcing' | 'permissive
   if (enforce === null) return null
   return enforce.trim() === '1' ? 'enforcing' : 'permissive'
 }
+
+/** The first session line that must not come before polyns, as the check `pam-order` has it. */
+export function firstToFollow(
+  { entries }: PamStack,
+  { isSelinux }: { isSelinux: boolean },
+): PamEntry | undefined {
+  const isAdopted = entries.some(({ module }) => module === 'pam_slurm_adopt.so')
+  return sessionEntries(entries).find(
+    (entry) =>
+      entry.module === 'pam_mount.so' ||
+      (entry.module === 'pam_systemd.so' && isAdopted) ||
+      (isSelinux && setsContext(entry)),
+  )
+}

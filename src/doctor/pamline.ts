@@ -1,5 +1,6 @@
 /* Which line of a service's PAM stack calls polyns, and with which options. Pure but for the function that reads a file. */
 import { readFileSync } from 'node:fs'
+import { ifThere } from '../sys/errors.js'
 import { baseName, type PamEntry, type Place, type ReadText, readStack } from './pamstack.js'
 
 export interface PamLine {
@@ -22,12 +23,7 @@ export function pamLineOf(
 }
 
 function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
-    throw error
-  }
+  return ifThere(() => readFileSync(path, 'utf8'))
 }
 
 /**
@@ -71,6 +67,20 @@ export function polynsCalls(entries: readonly PamEntry[]): PolynsCall[] {
     const [options, args] = [entry.args.slice(0, at), entry.args.slice(at + 2)]
     return [{ entry, index, options, program, args }]
   })
+}
+
+/** As it stands in every line; the package and `polyns install` see that it is there. */
+export const PROGRAM = '/usr/sbin/polyns'
+
+/** What follows `polyns pam`: what root restarts by su or sudo is the host's, and a refused job would drain the node. */
+export function argsFor(service: string): string[] {
+  if (/^su(do)?(-[li])?$/.test(service)) return ['--global']
+  return service === 'slurm' ? ['--fail-open'] : []
+}
+
+/** The line that `polyns install` writes. */
+export function lineFor(args: readonly string[]): string {
+  return ['session required pam_exec.so quiet seteuid', PROGRAM, 'pam', ...args].join(' ')
 }
 
 /** What a module's return value does to the rest of the stack, pam.conf(5). A number jumps over so many lines. */

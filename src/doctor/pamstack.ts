@@ -45,7 +45,7 @@ export function readStack(service: string, read: ReadText): PamStack | null {
   // libpam takes the name in lower case.
   const names = isName(service) ? [service.toLowerCase(), 'other'] : ['other']
   for (const name of names) {
-    const found = open(name, read)
+    const found = findFile(name, read)
     if (found !== null) return { path: found.path, entries: entriesOf(found, read, START) }
   }
   return null
@@ -53,7 +53,7 @@ export function readStack(service: string, read: ReadText): PamStack | null {
 
 /** The service's own stack, or null where it has none and gets that of `other`. */
 export function readOwnStack(service: string, read: ReadText): PamStack | null {
-  const found = isName(service) ? open(service.toLowerCase(), read) : null
+  const found = isName(service) ? findFile(service.toLowerCase(), read) : null
   return found === null ? null : { path: found.path, entries: entriesOf(found, read, START) }
 }
 
@@ -64,7 +64,8 @@ interface StackFile {
   text: string
 }
 
-function open(name: string, read: ReadText): StackFile | null {
+/** The file that a service or an include names; null: there is none. */
+export function findFile(name: string, read: ReadText): StackFile | null {
   const paths = name.startsWith('/') ? [name] : PAM_DIRECTORIES.map((directory) => `${directory}/${name}`)
   for (const path of paths) {
     const text = read(path)
@@ -102,12 +103,12 @@ function entriesOf(file: StackFile, read: ReadText, { trail, level, only }: Arou
 }
 
 function include(name: string, read: ReadText, around: Around): PamEntry[] {
-  const file = open(name, read)
+  const file = findFile(name, read)
   return file === null ? [] : entriesOf(file, read, around)
 }
 
 /** A backslash at its end joins a line with the next one; a word in square brackets may hold blanks. */
-function logicalLines(text: string): { line: number; lastLine: number; words: string[] }[] {
+export function logicalLines(text: string): { line: number; lastLine: number; words: string[] }[] {
   const lines: { line: number; lastLine: number; words: string[] }[] = []
   let joined = ''
   let first = 0

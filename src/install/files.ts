@@ -22,7 +22,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { octal } from '../ns/instance.js'
-import { ScriptError } from '../sys/errors.js'
+import { ifThere, ScriptError } from '../sys/errors.js'
 import { childProcess } from '../sys/lazy.js'
 import { statx } from '../sys/stat.js'
 
@@ -33,15 +33,6 @@ export function readText(path: string): string | null {
 
 export function stateOf(path: string): Stats | null {
   return ifThere(() => lstatSync(path))
-}
-
-function ifThere<T>(fn: () => T): T | null {
-  try {
-    return fn()
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
-    throw error
-  }
 }
 
 export function digest(text: string): string {

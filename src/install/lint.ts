@@ -2,7 +2,7 @@
  * Whether a PAM stack is understood, each line of it: what is not is left alone. libpam itself skips a line that it cannot
  * read, or lets the service fail, and either would be put down to the new line. Pure but for the function that reads.
  */
-import { PAM_DIRECTORIES, type ReadText } from '../doctor/pamstack.js'
+import { findFile, logicalLines, type ReadText } from '../doctor/pamstack.js'
 
 /** What keeps a stack from being changed. */
 export interface Problem {
@@ -34,7 +34,7 @@ function lintFile(path: string, read: ReadText, above: readonly string[]): Probl
     const { include, why } = judge(words)
     if (why !== null) say(line, `'${words.join(' ')}': ${why}`)
     if (include === null) continue
-    const file = whereIs(include, read)
+    const file = findFile(include, read)?.path ?? null
     if (file === null) say(line, `includes '${include}', which is not there`)
     else if (file === path || above.includes(file))
       say(line, `includes '${include}', which includes this file`)
@@ -58,26 +58,4 @@ function judge(words: readonly string[]): { include: string | null; why: string 
   if (!CONTROLS.test(control) && !PAIRS.test(control))
     return { include: null, why: `'${control}' is no control that PAM knows` }
   return { include: null, why: /^[\w./$-]+$/.test(module) ? null : 'names no module' }
-}
-
-function whereIs(name: string, read: ReadText): string | null {
-  const paths = name.startsWith('/') ? [name] : PAM_DIRECTORIES.map((directory) => `${directory}/${name}`)
-  return paths.find((path) => read(path) !== null) ?? null
-}
-
-/** As pamstack.ts cuts them, but a bracket that is never closed stays visible. */
-function logicalLines(text: string): { line: number; words: string[] }[] {
-  const found: { line: number; words: string[] }[] = []
-  let joined = ''
-  let first = 0
-  for (const [index, raw] of text.split('\n').entries()) {
-    if (joined === '') first = index + 1
-    const part = raw.replace(/#.*/, '')
-    joined += part.replace(/\\$/, ' ')
-    if (part.endsWith('\\')) continue
-    const words = joined.match(/\[[^\]]*\]|\S+/g) ?? []
-    if (words.length > 0) found.push({ line: first, words: [...words] })
-    joined = ''
-  }
-  return found
 }

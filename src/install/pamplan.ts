@@ -6,11 +6,12 @@ import { pamOrder } from '../doctor/checks/pam-order.js'
 import { pamSeteuid } from '../doctor/checks/pam-seteuid.js'
 import type { Finding } from '../doctor/finding.js'
 import { Host } from '../doctor/host.js'
+import { argsFor } from '../doctor/pamline.js'
 import { PAM_DIRECTORIES, type PamStack, readOwnStack } from '../doctor/pamstack.js'
 import { systemNames } from '../session/request.js'
 import { UsageError } from '../sys/errors.js'
 import { readText, stateOf, whyNotReplace, whyOpen } from './files.js'
-import { argsFor, DEFAULT_SERVICES } from './services.js'
+import { DEFAULT_SERVICES } from './services.js'
 import { type Decision, decide, type Problem } from './stack.js'
 
 export interface PamPlan {

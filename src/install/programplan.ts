@@ -1,14 +1,14 @@
 /* The program that the PAM lines name: a link to the launcher of this polyns, whose whole tree must be root's alone. */
-import { lstatSync, readdirSync, realpathSync } from 'node:fs'
+import { lstatSync, readdirSync, realpathSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { judgeProgram } from '../doctor/checks/launcher.js'
 import type { Host } from '../doctor/host.js'
+import { PROGRAM } from '../doctor/pamline.js'
 import { octal } from '../ns/instance.js'
 import { command } from '../propagation/step.js'
 import { shippedPath } from '../sys/program.js'
 import { stateOf } from './files.js'
 import type { Part } from './part.js'
-import { PROGRAM } from './services.js'
 import type { Problem } from './stack.js'
 
 /** Of a checkout or an npm package bin/polyns; of the distribution's package the one beside the program. */
@@ -55,17 +55,20 @@ const MAX_DEPTH = 12
 const MAX_TOLD = 5 // all the others have the same remedy
 
 function judgeAll(path: string, depth: number): Problem[] {
-  const { uid, mode, ...stat } = lstatSync(path)
-  const isLink = (mode & 0o170000) === 0o120000
-  const why = uid !== 0 ? `belongs to uid ${uid}` : !isLink && (mode & 0o022) !== 0 ? sayMode(mode) : null
+  const stat = lstatSync(path)
+  const why = whyNotRoots(stat)
   const remedy =
     'whoever can change it is root at the next login; chown -R root:root and chmod -R go-w its tree'
   const own: Problem[] = why === null ? [] : [{ file: path, line: 0, why: `${why}: ${remedy}` }]
-  if (!((mode & 0o170000) === 0o040000) || depth > MAX_DEPTH || stat.nlink === 0) return own
+  if (!stat.isDirectory() || depth > MAX_DEPTH) return own
   return [...own, ...readdirSync(path).flatMap((name) => judgeAll(join(path, name), depth + 1))]
 }
 
-const sayMode = (mode: number) => `can be written by others (mode ${octal(mode & 0o7777)})`
+function whyNotRoots(stat: Stats): string | null {
+  if (stat.uid !== 0) return `belongs to uid ${stat.uid}`
+  const isOpen = !stat.isSymbolicLink() && (stat.mode & 0o022) !== 0
+  return isOpen ? `can be written by others (mode ${octal(stat.mode & 0o7777)})` : null
+}
 
 function realPath(path: string): string | null {
   try {

@@ -5,8 +5,15 @@
  * why), else after the last session line. A stack whose other lines could pass over the new one is refused: a session would
  * open in the host's view, and nobody would be told.
  */
-import { setsContext } from '../doctor/pamcalls.js'
-import { linesThatSkip, type PolynsCall, polynsCalls, sessionEntries } from '../doctor/pamline.js'
+import { firstToFollow } from '../doctor/pamcalls.js'
+import {
+  lineFor,
+  linesThatSkip,
+  type PolynsCall,
+  PROGRAM,
+  polynsCalls,
+  sessionEntries,
+} from '../doctor/pamline.js'
 import {
   baseName,
   PAM_DIRECTORIES,
@@ -16,7 +23,7 @@ import {
   readOwnStack,
 } from '../doctor/pamstack.js'
 import { lint, type Problem } from './lint.js'
-import { lineFor, PROFILE_ARGS, PROGRAM } from './services.js'
+import { PROFILE_ARGS } from './services.js'
 
 export type { Problem } from './lint.js'
 
@@ -119,7 +126,8 @@ function insert(service: string, args: readonly string[], stack: PamStack, read:
   const text = read(stack.path) ?? ''
   const lines = text.replace(/\n$/, '').split('\n')
   const session = sessionEntries(stack.entries)
-  const next = mustComeAfter(stack)?.trail[0]?.line
+  // pam_selinux on a machine without SELinux as well: nobody would think of this line when he turns it on.
+  const next = firstToFollow(stack, { isSelinux: true })?.trail[0]?.line
   const last = session.at(-1)?.trail[0]?.line
   const index = next !== undefined ? aboveComments(lines, next - 1) : afterLogicalLine(lines, last)
   const line = lineFor(args)
@@ -127,17 +135,6 @@ function insert(service: string, args: readonly string[], stack: PamStack, read:
   const isVendors = stack.path.startsWith(`${VENDOR}/`)
   const file = isVendors ? `${OWN}${stack.path.slice(VENDOR.length)}` : stack.path
   return { kind: 'insert', service, file, from: stack.path, line, at: index + 1, before: text, after }
-}
-
-function mustComeAfter({ entries }: PamStack): PamEntry | undefined {
-  const isAdopted = entries.some(({ module }) => module === 'pam_slurm_adopt.so')
-  return sessionEntries(entries).find(
-    // pam_selinux on a machine without SELinux as well: nobody would think of this line when he turns it on.
-    (entry) =>
-      entry.module === 'pam_mount.so' ||
-      (entry.module === 'pam_systemd.so' && isAdopted) ||
-      setsContext(entry),
-  )
 }
 
 /** What is said about a line stands above it. */

@@ -4,10 +4,10 @@
  */
 import { chmodSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PROGRAM } from '../doctor/pamline.js'
 import { PAM_DIRECTORIES } from '../doctor/pamstack.js'
 import { makeDirectory, readText, stateOf } from './files.js'
 import type { InstallPlan } from './plan.js'
-import { PROGRAM } from './services.js'
 import { STAGE_DIRECTORY as STAGE } from './state.js'
 
 export interface Stage extends Disposable {

@@ -23,15 +23,18 @@ export interface Target extends Disposable {
 
 /** Field 22 of /proc/PID/stat. The command name in field 2 may hold spaces and brackets, so {@link statFields} cuts it off. */
 export function startTimeOf(pid: number | 'self'): string {
-  const startTime = statFields(pid)[19]
+  const startTime = statFields(readStat(pid))[19]
   if (startTime === undefined) throw new UnsupportedError(`/proc/${pid}/stat`, 'has fewer than 22 fields')
   return startTime
 }
 
-/** From field 3 on. */
-function statFields(pid: number | 'self'): string[] {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+/** The text of /proc/PID/stat, from field 3 on. */
+export function statFields(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+function readStat(pid: number | 'self'): string {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8')
 }
 
 /** Whether the process that had this pid and start time is still alive. */
@@ -51,7 +54,7 @@ export function isAlive(pid: number, startTime: string): boolean {
  */
 export function openTarget(pid?: number, { isClose } = { isClose: false }): Target {
   const launcher = isClose ? waitingLauncher(process.ppid) : null
-  const parent = launcher === null ? process.ppid : Number(statFields(launcher)[1])
+  const parent = launcher === null ? process.ppid : Number(statFields(readStat(launcher))[1])
   const id = pid ?? parent
   if (id <= 1)
     throw new UnsafePathError(`process ${id}`, 'cannot be the application of a session; it may have ended')

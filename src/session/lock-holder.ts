@@ -3,6 +3,7 @@
  * let go at this moment.
  */
 import { readFileSync } from 'node:fs'
+import { statFields } from '../ns/target.js'
 import type { Fd } from '../sys/fd.js'
 import { type Stat, statx } from '../sys/stat.js'
 
@@ -35,9 +36,8 @@ export function holderOf(file: Fd): Holder | null {
     const pid = parseHolder(readFileSync('/proc/locks', 'utf8'), statx(file))
     if (pid === null) return null
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const close = stat.lastIndexOf(')')
-    const fields = stat.slice(close + 2).split(' ')
-    const name = stat.slice(stat.indexOf('(') + 1, close)
+    const fields = statFields(stat)
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
     return { pid, name, startTime: fields[19] ?? '', isStopped: fields[0] === 'T' }
   } catch {
     return null // it has ended meanwhile, or /proc/locks is not there to be read

@@ -91,3 +91,13 @@ export class UsageError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Runs `fn`, a read by node:fs; null where there is no such file. @throws another errno */
+export function ifThere<T>(fn: () => T): T | null {
+  try {
+    return fn()
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
+    throw error
+  }
+}

@@ -1,6 +1,8 @@
 /* Locks of users, and that of setup, in the hands of a process that does not go on: their logins wait and are then refused. */
+
 import { readFileSync } from 'node:fs'
 import { LOCK_DIRECTORY, RUN_DIRECTORY } from '../../ns/rundir.js'
+import { statFields } from '../../ns/target.js'
 import { command } from '../../propagation/step.js'
 import { ignoring } from '../../sys/call.js'
 import { statx } from '../../sys/stat.js'
@@ -63,7 +65,7 @@ function judge(host: Host, path: string, pid: number): Finding[] {
 function secondsSinceStart(host: Host, pid: number): number | null {
   const stat = host.read(`/proc/${pid}/stat`)
   if (stat === null) return null
-  const started = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+  const started = Number(statFields(stat)[19])
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
   return uptime - started / TICKS
 }

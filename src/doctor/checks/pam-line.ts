@@ -1,16 +1,14 @@
 /* Whether polyns is called by each service of this host that opens sessions. */
 import { type Check, error, type Finding, ok, warning } from '../finding.js'
 import type { Host } from '../host.js'
-import { callsOf, selinuxMode, setsContext } from '../pamcalls.js'
+import { callsOf, firstToFollow, selinuxMode } from '../pamcalls.js'
 import { append, insertBefore } from '../pamedit.js'
-import { sessionEntries } from '../pamline.js'
+import { argsFor, lineFor } from '../pamline.js'
 import type { PamStack } from '../pamstack.js'
 
 /** The services whose sessions are people's; SLURM's has a check of its own, `slurm-pam`. gdm has one for each way to log in; that of its own greeter is not one of them. */
 const SERVICES =
   /^(sshd|login|su|su-l|sudo|sudo-i|cron|crond|atd|systemd-user|gdm-(?!launch).+|lightdm(-autologin)?|sddm(-autologin)?)$/
-
-const LINE = 'session required pam_exec.so quiet seteuid /usr/sbin/polyns pam'
 
 export const pamLine: Check = {
   id: 'pam-line',
@@ -38,7 +36,7 @@ function includes(stack: PamStack, other: PamStack): boolean {
 
 function judge(service: string, stack: PamStack, isNowhere: boolean, host: Host): Finding {
   const saw = `${stack.path} has no session line that calls polyns`
-  const mend = addLine(lineFor(service), stack, host)
+  const mend = addLine(lineFor(argsFor(service)), stack, host)
   if (isNowhere) return error(saw, 'no service calls polyns: nobody gets a private directory', ...mend)
   return warning(
     saw,
@@ -47,21 +45,9 @@ function judge(service: string, stack: PamStack, isNowhere: boolean, host: Host)
   )
 }
 
-function lineFor(service: string): string {
-  return /^su/.test(service) ? `${LINE} --global` : LINE // what root restarts from there is then the host's
-}
-
 /** Last, but before what must come after it: that of the check `pam-order`. */
 function addLine(line: string, stack: PamStack, host: Host): string[] {
-  const session = sessionEntries(stack.entries)
-  const isAdopted = stack.entries.some(({ module }) => module === 'pam_slurm_adopt.so')
-  const isSelinux = selinuxMode(host) !== null
-  const next = session.find(
-    (entry) =>
-      entry.module === 'pam_mount.so' ||
-      (entry.module === 'pam_systemd.so' && isAdopted) ||
-      (isSelinux && setsContext(entry)),
-  )
+  const next = firstToFollow(stack, { isSelinux: selinuxMode(host) !== null })
   const [place] = next?.trail ?? []
   return place === undefined ? append(stack.path, line) : insertBefore(place, line)
 }

@@ -1,6 +1,6 @@
 /* Where the line goes in the stacks of the distributions, and which stacks are left alone, with file, line and reason. */
 import t from 'tap'
-import { argsFor } from '../../../src/install/services.js'
+import { argsFor } from '../../../src/doctor/pamline.js'
 import { type Decision, decide } from '../../../src/install/stack.js'
 import { ARCH, DEBIAN, type Files, RED_HAT, SUSE } from './stacks.js'
 
