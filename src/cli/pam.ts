@@ -17,7 +17,7 @@ import { pluginOf } from '../slurm/plugin.js'
 import { traceCalls } from '../sys/call.js'
 import { SyscallError, UnsupportedError } from '../sys/errors.js'
 import { requireKernel } from '../sys/probe.js'
-import { setgroups, setresgid, setresuid } from '../sys/process.js'
+import { ignoreSignal, setgroups, setresgid, setresuid } from '../sys/process.js'
 import { LOG, syslog } from '../sys/syslog.js'
 import { closeLimit, hookLimit, openLimit, type Step, sessionOf, within } from './pam-limits.js'
 import { type PamOptions, parsePamOptions } from './pam-options.js'
@@ -147,15 +147,15 @@ function close(options: PamOptions, env: Environment, target: Target): boolean {
   const session = `${env.PAM_SERVICE}: session of ${record.user}`
   within(hookLimit(env), (step) => {
     step('hooks')
-    if (!closed.hooksAreDue) return
     try {
       const request = readRequest(env, target)
       logHooks(request, runCloseHooks(record, request, isLast))
     } catch (error) {
       syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
     }
-    closed.hooksDone()
   })
+  // Started again it would run them again; and what it has renamed aside but not deleted it would not find.
+  ignoreSignal(SIGTERM)
   const { removed, left } = within(closeLimit(options, env), (step) => {
     step('remove what only this session had')
     return sweepEnded(record.uid, [target.pid, target.launcher ?? target.pid, process.pid])
@@ -178,6 +178,7 @@ function leftToPlugin(env: Environment, target: Target): boolean {
   return true
 }
 
+const SIGTERM = 15 // signal(7)
 const FIRST_PERSON = 1000 // login.defs(5), UID_MIN
 
 /**

@@ -2,31 +2,21 @@
  * Closing a session. Its processes may live on, so nothing is unmounted and nothing of the user's is removed: that is for the
  * clean-up, once the last process is gone. Here the session only ceases to be one.
  *
- * A close may be ended by SIGTERM at any point, and is then started again by the launcher. How far it was tells a second name of
- * the record: .closing until the hooks have run, then .sweeping until all is done.
+ * A close may be ended by SIGTERM until its hooks have run, and is then started again by the launcher. By a second name of the
+ * record, .closing, it goes on with what it had begun.
  */
-import { linkSync, renameSync, unlinkSync } from 'node:fs'
+import { linkSync, unlinkSync } from 'node:fs'
 import type { Target } from '../ns/target.js'
 import { SyscallError } from '../sys/errors.js'
 import { isLastSession } from './hooks.js'
 import { lockUser } from './lock.js'
-import {
-  pathOf,
-  type RecordKind,
-  recordOfLeader,
-  removeRecord,
-  type SessionRecord,
-  writeRecord,
-} from './registry.js'
+import { pathOf, recordOfLeader, removeRecord, type SessionRecord, writeRecord } from './registry.js'
 
 /** A close that is under way. Once disposed of it is over, and is not gone on with. */
 export interface Closed extends Disposable {
   record: SessionRecord
   /** The user has no other open session. */
   isLast: boolean
-  hooksAreDue: boolean
-  /** The hooks have run, and are not to be run again. */
-  hooksDone(): void
 }
 
 /** @returns the session that `target` led, or null when it led none of ours, or has closed it */
@@ -38,37 +28,21 @@ export function closeSession(target: Pick<Target, 'pid' | 'startTime'>): Closed 
   // A directory of the session's own is found by the record, after its last process has gone.
   if (found.mounts.some(({ fresh }) => fresh)) markEnded(found)
   else removeRecord(found)
-  return new Closing(found, 'closing', isLastSession(found))
+  return closing(found)
 }
 
 function resume({ pid, startTime }: Pick<Target, 'pid' | 'startTime'>): Closed | null {
-  for (const kind of ['closing', 'sweeping'] as const) {
-    const found = recordOfLeader(pid, startTime, kind)
-    if (found === null) continue
-    using _lock = lockUser(found.uid)
-    return new Closing(found, kind, isLastSession(found))
-  }
-  return null
+  const found = recordOfLeader(pid, startTime, 'closing')
+  if (found === null) return null
+  using _lock = lockUser(found.uid)
+  return closing(found)
 }
 
-class Closing implements Closed {
-  constructor(
-    readonly record: SessionRecord,
-    private kind: RecordKind,
-    readonly isLast: boolean,
-  ) {}
-
-  get hooksAreDue(): boolean {
-    return this.kind === 'closing'
-  }
-
-  hooksDone(): void {
-    nameAgain(() => renameSync(pathOf(this.record, this.kind), pathOf(this.record, 'sweeping')))
-    this.kind = 'sweeping'
-  }
-
-  [Symbol.dispose](): void {
-    nameAgain(() => unlinkSync(pathOf(this.record, this.kind)))
+function closing(record: SessionRecord): Closed {
+  return {
+    record,
+    isLast: isLastSession(record),
+    [Symbol.dispose]: () => nameAgain(() => unlinkSync(pathOf(record, 'closing'))),
   }
 }
 

@@ -62,7 +62,7 @@ export function removeUnfinishedRecords(): void {
 function isUnfinished(name: string): boolean {
   const [, writer] = /^\.(\d+)$/.exec(name) ?? []
   if (writer !== undefined) return !existsSync(`/proc/${writer}`)
-  const [, leader, startTime] = /^\d+-(\d+)-(\d+)\.(?:closing|sweeping)$/.exec(name) ?? []
+  const [, leader, startTime] = /^\d+-(\d+)-(\d+)\.closing$/.exec(name) ?? []
   return leader !== undefined && startTime !== undefined && !isAlive(Number(leader), startTime)
 }
 
@@ -91,8 +91,8 @@ export function isLive(record: SessionRecord): boolean {
   return isAlive(record.leader.pid, record.leader.startTime)
 }
 
-/** A session; or one that is no more and whose close has still to run its hooks, or only to sweep: close.ts. */
-export type RecordKind = 'json' | 'closing' | 'sweeping'
+/** A session; or one that is no more and whose close is under way: close.ts. */
+export type RecordKind = 'json' | 'closing'
 
 export function pathOf(
   { uid, leader }: Pick<SessionRecord, 'uid' | 'leader'>,

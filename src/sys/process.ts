@@ -162,9 +162,21 @@ export function randomHex(bytes: number): string {
   return buffer.toString('hex')
 }
 
-/** signal(2) with SIG_DFL. Through libc: the layout of sigaction's argument is its business. */
+const [SIG_DFL, SIG_IGN] = [0, 1]
+
+/** signal(2) with SIG_DFL. */
 export function resetSignal(signal: number): void {
-  libc.func('signal', 'void *', ['int', 'void *'])(signal, null)
+  dispose(signal, SIG_DFL)
+}
+
+/** signal(2) with SIG_IGN, which a child that is started after inherits. */
+export function ignoreSignal(signal: number): void {
+  dispose(signal, SIG_IGN)
+}
+
+/** Through libc: the layout of sigaction's argument is its business. */
+function dispose(signal: number, disposition: number): void {
+  libc.func('signal', 'intptr_t', ['int', 'intptr_t'])(signal, disposition)
 }
 
 const SIG_SETMASK = 2
