@@ -43,7 +43,7 @@ const load = () =>
     .join(' ')
 const loadBefore = load()
 say('making the package')
-makeAll()
+await makeAll()
 const layer = findLayer()
 const versions = await runInside(layer, 'machine', {})
 const results = []

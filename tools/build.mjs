@@ -1,49 +1,28 @@
-// Bundles the program to dist/polyns.cjs, the part that logins need to dist/pam.cjs, and the thread that helps to remove
-// trees to dist/assistant.cjs, and compiles them ahead; and makes bin/polyns, which the PAM lines start.
-// koffi stays outside: its native part cannot be bundled.
+// Makes dist/: the bundles, compiled ahead, and what starts them; and bin/polyns, which the PAM lines start.
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
-import { build } from 'esbuild'
+import { bundle, COMPILED, ENTRIES } from './bundle.mjs'
 import { launcher } from './launcher.mjs'
 
-const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+const OLDEST_NODE = 'node20' // `using` is a syntax error to it
+
+const programs = await Promise.all(Object.keys(ENTRIES).map(made))
 const files = [
-  ...(await bundle('src/cli/main.ts', 'polyns')),
-  ...(await bundle('src/cli/login.ts', 'pam')),
-  ...(await bundle('src/cleanup/assistant-thread.ts', 'assistant', { cache: false })), // a thread has no way to use one
+  ...programs.flat(),
   { path: 'dist/start.cjs', contents: readFileSync('tools/start.cjs') },
   { path: 'bin/polyns', contents: launcher(process.arch), mode: 0o755 },
 ]
 mkdirSync('dist', { recursive: true })
 replace(files)
 
-async function bundle(entry, name, { cache } = { cache: true }) {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    write: false,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20', // lowers `using`, a syntax error on Node 20
-    external: ['koffi'],
-    define: {
-      POLYNS_VERSION: JSON.stringify(version),
-      KOFFI_VERSION: JSON.stringify(dependencies.koffi),
-      'import.meta.url': '__filename',
-    },
-    charset: 'ascii', // tools/start.cjs reads it as latin1, which is three times as fast
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-  })
-  const [{ contents, text }] = outputFiles
-  const id = createHash('sha256').update(contents).digest('hex')
+async function made(name) {
+  const text = await bundle(name, OLDEST_NODE)
+  const id = createHash('sha256').update(text).digest('hex')
   const source = `${text}//${id}\n`
   const program = { path: `dist/${name}.cjs`, contents: source }
-  if (!cache) return [program]
+  if (!COMPILED.includes(name)) return [program]
   const compiled = Buffer.concat([Buffer.from(id), compile(source, `${name}.cjs`)])
   return [program, { path: `dist/${name}.cache`, contents: compiled }]
 }

@@ -4,9 +4,8 @@
  * removes things meanwhile: it needs no order between them, and what the second leaves the first finds.
  */
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import type { Fd } from '../sys/fd.js'
-import { sea, workerThreads } from '../sys/lazy.js'
+import { os, sea, workerThreads } from '../sys/lazy.js'
 import { isExecutable } from '../sys/program.js'
 
 /** What both threads know of each other: an Int32Array over shared memory. */
@@ -30,7 +29,7 @@ export interface Assistant {
 export function startAssistant(top: Fd, deadline: number): Assistant | null {
   // In a bundle, import.meta.url is the path of its file: dist/*.cjs.
   const path = import.meta.url.replace(/^file:\/\//, '').replace(/[^/]*$/, 'assistant.cjs')
-  if (availableParallelism() < 2 || !(isExecutable || existsSync(path))) return null
+  if (os().availableParallelism() < 2 || !(isExecutable || existsSync(path))) return null
   const shared = new Int32Array(new SharedArrayBuffer(4 * SHARED.size))
   const workerData: AssistantData = { shared, top: top.number, deadline }
   const { Worker } = workerThreads()

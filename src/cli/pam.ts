@@ -9,7 +9,7 @@ import { adopt } from '../ns/adopt.js'
 import { contextLookup, requireSelinux } from '../ns/context.js'
 import { openTarget, type Target } from '../ns/target.js'
 import { closeSession } from '../session/close.js'
-import { type HookOutcome, hookComplaints, runCloseHooks, runHooks } from '../session/hooks.js'
+import { type HookOutcome, hookComplaints, mayHaveHooks, runCloseHooks, runHooks } from '../session/hooks.js'
 import { type Outcome, openSession } from '../session/open.js'
 import { type Environment, type Request, readRequest, systemNames } from '../session/request.js'
 import { microsSinceStart, tally } from '../session/tally.js'
@@ -60,7 +60,7 @@ function run(options: PamOptions, env: Environment): void {
   }
   const opened = within(openLimit(options, env, target), (step) => open(options, env, target, step))
   if (opened === null) return
-  openHooks(opened, env, target)
+  if (opened.hasHooks) openHooks(opened, env, target)
 }
 
 /** Not with the user's lock held: an administrator's program may take its time. The session is open: nothing can refuse it now. */
@@ -81,6 +81,7 @@ function openHooks({ request, outcome }: Opened, env: Environment, target: Targe
 interface Opened {
   request: Request
   outcome: Extract<Outcome, { kind: 'built' | 'joined' }>
+  hasHooks: boolean
 }
 
 /** @returns null: there is no new session of ours, so no hooks either */
@@ -99,7 +100,7 @@ function open(options: PamOptions, env: Environment, target: Target, step: Step)
   const outcome = openSession(request, target, config, { view, plan, commit: adopt })
   tally(outcome.kind, microsSinceStart())
   logOpened(request, outcome)
-  return isNew(outcome) ? { request, outcome } : null
+  return isNew(outcome) ? { request, outcome, hasHooks: mayHaveHooks('open') } : null
 }
 
 function isNew(outcome: Outcome): outcome is Opened['outcome'] {

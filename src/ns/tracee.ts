@@ -3,10 +3,11 @@
  * instruction is run again with other registers, so neither its code nor its memory is written. Arguments are integers.
  * Put back, the thread repeats the syscall that the stop interrupted and never sees -ERESTARTSYS.
  */
+
 import { readFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { type SyscallName, syscallNumber } from '../sys/arch.js'
 import { check, ignoring } from '../sys/call.js'
+import { monotonicMs } from '../sys/clock.js'
 import { UnsupportedError } from '../sys/errors.js'
 import { PTRACE_O, WAIT } from '../sys/flags.js'
 import { explainRights } from '../sys/probe.js'
@@ -29,7 +30,8 @@ import { FILTER_OF_SERVICE } from '../sys/seccomp.js'
 import { sleepMs } from '../sys/sleep.js'
 
 const PTRACE_EVENT_STOP = 128
-const SYSCALL_STOP = constants.signals.SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
+const SIGTRAP = 5
+const SYSCALL_STOP = SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
 // Kernel-internal results, linux/errno.h: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
 const RESTART = new Set([-512n, -513n, -514n, -516n])
 const TIMEOUT_MS = 5000
@@ -199,7 +201,7 @@ interface Held {
  * pending, and reaches it when it is let go.
  */
 function stopAtSyscall(tid: number, layout: RegisterLayout, held: Held) {
-  const deadline = performance.now() + TIMEOUT_MS
+  const deadline = monotonicMs() + TIMEOUT_MS
   do {
     ptraceInterrupt(tid)
     const { signal, event } = waitForStop(tid)
@@ -216,7 +218,7 @@ function stopAtSyscall(tid: number, layout: RegisterLayout, held: Held) {
     // In a signal handler, or computing: it will be back in its wait soon.
     ptraceCont(tid, event === 0 ? signal : 0)
     sleepMs(1)
-  } while (performance.now() < deadline)
+  } while (monotonicMs() < deadline)
   throw new UnsupportedError(`adopting thread ${tid}`, `it was in no system call for ${TIMEOUT_MS / 1000} s`)
 }
 
@@ -250,12 +252,11 @@ function syscallInstruction(tid: number, layout: RegisterLayout, registers: Buff
 }
 
 function waitForStop(tid: number): Stop {
-  const deadline = performance.now() + TIMEOUT_MS
+  const deadline = monotonicMs() + TIMEOUT_MS
   for (let tries = 0; ; tries++) {
     const result = waitpid(tid, WAIT.__WALL | WAIT.WNOHANG)
     if (result === null) {
-      if (performance.now() > deadline)
-        throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
+      if (monotonicMs() > deadline) throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
       // A stop takes some 10 us, so a timer would cost more than the wait; but the thread may need this processor.
       if (tries < YIELDS) schedYield()
       else sleepMs(1)

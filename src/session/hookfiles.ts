@@ -5,11 +5,10 @@
  */
 import { readdirSync } from 'node:fs'
 import { components, MAX_SYMLINKS } from '../ns/safepath.js'
-import { ignoring } from '../sys/call.js'
 import { messageOf, UnsafePathError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { O } from '../sys/flags.js'
-import { openat2, readlinkFd } from '../sys/path.js'
+import { openat2, openIfThere, readlinkFd } from '../sys/path.js'
 import { type FileType, type Stat, statx } from '../sys/stat.js'
 
 /** How a hook is run: the login waits for it, or it goes on by itself, or it is one of those that run in order behind the login's back. */
@@ -50,11 +49,8 @@ export function inByteOrder(names: readonly string[]): string[] {
  * @throws {SyscallError} ENOTDIR, EACCES
  */
 export function findHooks(directory: string): FoundHooks | null {
-  const dir = ignoring(['ENOENT'], 'hooks are optional', () =>
-    openat2(null, directory, O.O_PATH | O.O_DIRECTORY, 0),
-  )
-  if (dir === undefined) return null
-  using opened = dir
+  using opened = openIfThere(null, directory, O.O_PATH | O.O_DIRECTORY, 0)
+  if (opened === null) return null
   assertTrusted(directory, 'directory')
   const found: FoundHooks = { hooks: [], refused: [] }
   for (const name of inByteOrder(readdirSync(opened.procPath))) {

@@ -9,7 +9,9 @@ import { identityOf } from '../ns/join.js'
 import { monotonicMs } from '../sys/clock.js'
 import { messageOf } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
+import { O } from '../sys/flags.js'
 import { childProcess } from '../sys/lazy.js'
+import { openIfThere } from '../sys/path.js'
 import { getOpenFilesLimit, setOpenFilesLimit } from '../sys/process.js'
 import { findHooks, type Hook } from './hookfiles.js'
 import { lastLine, newStderrFile } from './hookoutput.js'
@@ -57,6 +59,16 @@ export const HOOK_LIMITS: HookLimits = { waited: 15, waitedTotal: 60, background
 export interface HookOptions {
   directory?: string
   limits?: HookLimits
+}
+
+/** Whether there may be hooks of `event`. One call, where {@link runHooks} is called with a time limit of its own. Never throws. */
+export function mayHaveHooks(event: HookEvent): boolean {
+  try {
+    using directory = openIfThere(null, `${HOOK_DIRECTORY}/${event}`, O.O_PATH, 0)
+    return directory !== null
+  } catch {
+    return true // runHooks says what is wrong
+  }
 }
 
 /**

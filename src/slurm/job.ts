@@ -13,6 +13,7 @@ export type CgroupJob = { id: string } | 'sluid' | null
  * v2    0::/system.slice/slurmstepd.scope/s0123456789ABC/step_0      26.05 and later
  */
 export function parseCgroupJob(text: string): CgroupJob {
+  if (!text.includes('slurm')) return null // what follows takes 0.15 ms to compile
   // By line feeds, the only thing that is never in a cgroup's name: `^` and `.` stop at a carriage return too, which may be.
   for (const line of text.split('\n')) {
     const match = JOB.exec(line)

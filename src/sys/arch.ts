@@ -54,6 +54,7 @@ const NUMBERS = {
   statmount: [457, 457],
   statx: [332, 291],
   umount2: [166, 39],
+  uname: [63, 160],
   unlinkat: [263, 35],
   unshare: [272, 97],
   wait4: [61, 260],

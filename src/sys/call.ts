@@ -2,11 +2,13 @@
  * The way into the kernel: binds syscall(2) once for each call used, gives -errno like the kernel does, and turns
  * that into a SyscallError. The trace hook sees every call.
  */
-import { constants } from 'node:os'
+
 import { getSystemErrorMap } from 'node:util'
 import { type SyscallName, syscallNumber } from './arch.js'
+import { ERRNO } from './errno.js'
 import { SyscallError } from './errors.js'
 import { koffi, libc } from './koffi.js'
+import { os } from './lazy.js'
 
 /** How koffi passes an argument. `ptr` takes a Buffer, an address (bigint) or null. */
 type Param = 'int' | 'long' | 'ulong' | 'ptr' | 'strings'
@@ -59,6 +61,13 @@ export function check(rc: number, call: Call): number {
   throw syscallError(-rc, call)
 }
 
+/** As {@link check}, but null for this one errno: nothing is made of a failure that is no surprise. */
+export function checkUnless(errno: number, rc: number, call: Call): number | null {
+  if (rc !== -errno) return check(rc, call)
+  if (trace) trace(`${call.syscall}(${call.show()}) = ${errnoName(errno)}`)
+  return null
+}
+
 export function syscallError(errno: number, call: Call): SyscallError {
   const code = errnoName(errno)
   const text = (code === 'ENOSPC' && call.noSpace) || errnoText(errno)
@@ -76,7 +85,7 @@ export function syscallError(errno: number, call: Call): SyscallError {
 export function errnoName(errno: number): string {
   const known = getSystemErrorMap().get(-errno)
   if (known) return known[0]
-  const entry = Object.entries(constants.errno).find(([, value]) => value === errno)
+  const entry = Object.entries(os().constants.errno).find(([, value]) => value === errno)
   return entry ? entry[0] : `errno ${errno}`
 }
 
@@ -129,7 +138,7 @@ export function cstr(text: string | Buffer, syscall: string): Buffer {
   note(syscall, text)
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
   if (bytes.includes(0)) {
-    throw syscallError(constants.errno.EINVAL, {
+    throw syscallError(ERRNO.EINVAL, {
       syscall,
       show: () => `${quote(text)}: a NUL byte cannot be in a path`,
       path: String(text),

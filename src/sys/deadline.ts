@@ -7,8 +7,9 @@
  * exit_group ends what waits in the kernel, but for a FUSE server that has taken a request and does not answer: Linux lets
  * such a process go only when it does. There, where asked to, the shell ends the application, which would wait for us.
  */
-import { constants } from 'node:os'
+
 import { cstr, noteCalls, syscallError } from './call.js'
+import { ERRNO } from './errno.js'
 import { koffi, libc } from './koffi.js'
 import type { Priority } from './syslog.js'
 
@@ -113,7 +114,7 @@ class Timer {
     const id = Buffer.alloc(8)
     if (calls().create(CLOCK_MONOTONIC, event, id) !== 0) {
       const show = () => `CLOCK_MONOTONIC, {SIGEV_THREAD, ${name}}`
-      throw syscallError(koffi.errno() || constants.errno.EAGAIN, { syscall: 'timer_create', show })
+      throw syscallError(koffi.errno() || ERRNO.EAGAIN, { syscall: 'timer_create', show })
     }
     this.#id = id.readBigUInt64LE(0)
   }

@@ -3,6 +3,11 @@ import { createRequire } from 'node:module'
 
 const load = (name: string): unknown => createRequire(import.meta.url)(name)
 
+/** node:os, 0.15 ms. */
+export function os(): typeof import('node:os') {
+  return load('node:os') as typeof import('node:os')
+}
+
 /** node:child_process, 5 ms. */
 export function childProcess(): typeof import('node:child_process') {
   return load('node:child_process') as typeof import('node:child_process')

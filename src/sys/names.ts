@@ -1,6 +1,7 @@
 /* Users and groups through the name service (nsswitch.conf): sssd, LDAP and systemd-homed users are found too. */
-import { constants } from 'node:os'
+
 import { errnoName, note, syscallError } from './call.js'
+import { ERRNO } from './errno.js'
 import { koffi, libc } from './koffi.js'
 
 export interface User {
@@ -100,7 +101,7 @@ export function getgrouplist(name: string, gid: number): number[] {
       return Array.from({ length: count.readInt32LE() }, (_, i) => groups.readUInt32LE(i * 4))
     }
   }
-  throw syscallError(constants.errno.ERANGE, {
+  throw syscallError(ERRNO.ERANGE, {
     syscall: 'getgrouplist',
     show: () => `${name}: over 65536 groups`,
   })

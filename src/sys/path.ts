@@ -2,7 +2,9 @@
  * Calls on files and directories, each relative to an open directory. Nothing here follows a symbolic link in the last
  * component unless its name says so.
  */
-import { bind, check, cstr, quote, syscallError } from './call.js'
+
+import { bind, check, checkUnless, cstr, quote } from './call.js'
+import { ERRNO } from './errno.js'
 import { AT_FDCWD, Fd } from './fd.js'
 import { AT, flagNames, LOCK, O, RENAME, RESOLVE } from './flags.js'
 
@@ -22,7 +24,6 @@ const XATTR_LIST_MAX = 65536 // linux/limits.h
 const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
 
 const EAGAIN_RETRIES = 64
-const EAGAIN = 11
 
 /** A path or one component; bytes where it need not be UTF-8. */
 export type PathBytes = string | Buffer
@@ -46,20 +47,39 @@ const joined = (dir: At, path: string): string =>
  * @throws {SyscallError} ELOOP: a symlink where `resolve` forbids one. EXDEV: a mount was crossed. ENOTDIR, ENOENT
  */
 export function openat2(dir: At, path: PathBytes, flags: number, resolve: number, mode = 0): Fd {
+  const { rc, call } = callOpenat2(dir, path, { flags, mode, resolve })
+  return new Fd(check(rc, call), call.path)
+}
+
+/** The same of what may not be there. @returns null: ENOENT */
+export function openIfThere(dir: At, path: PathBytes, flags: number, resolve: number): Fd | null {
+  const { rc, call } = callOpenat2(dir, path, { flags, mode: 0, resolve })
+  const fd = checkUnless(ERRNO.ENOENT, rc, call)
+  return fd === null ? null : new Fd(fd, call.path)
+}
+
+interface OpenHow {
+  flags: number
+  mode: number
+  resolve: number
+}
+
+function callOpenat2(dir: At, path: PathBytes, { flags, mode, resolve }: OpenHow) {
   const how = Buffer.alloc(24)
   how.writeBigUInt64LE(BigInt(flags | O.O_CLOEXEC), 0)
   how.writeBigUInt64LE(BigInt(mode), 8)
   how.writeBigUInt64LE(BigInt(resolve), 16)
   const name = cstr(path, 'openat2')
-  let rc = -EAGAIN
-  for (let i = 0; rc === -EAGAIN && i < EAGAIN_RETRIES; i++) rc = openat2Call(at(dir), name, how, how.length)
-  check(rc, {
+  let rc: number = -ERRNO.EAGAIN
+  for (let i = 0; rc === -ERRNO.EAGAIN && i < EAGAIN_RETRIES; i++)
+    rc = openat2Call(at(dir), name, how, how.length)
+  const call = {
     syscall: 'openat2',
     show: () =>
       `${where(dir)}, ${quote(path)}, {flags=${flagNames(O, flags)}, resolve=${flagNames(RESOLVE, resolve)}}`,
     path: pathOf(dir, path),
-  })
-  return new Fd(rc, pathOf(dir, path))
+  }
+  return { rc, call }
 }
 
 /** mkdirat(2). The umask applies. @throws {SyscallError} EEXIST, ENOENT, ENOSPC, EROFS */
@@ -128,7 +148,7 @@ export function fchdir(dir: Fd): void {
 /** flock(2). @returns false when LOCK_NB was given and somebody else holds the lock. @throws {SyscallError} ENOLCK, EBADF */
 export function flock(file: Fd, operation: number): boolean {
   const rc = flockCall(file.number, operation)
-  if (rc === -EAGAIN) return false
+  if (rc === -ERRNO.EAGAIN) return false
   check(rc, {
     syscall: 'flock',
     show: () => `${where(file)}, ${flagNames(LOCK, operation)}`,
@@ -142,7 +162,7 @@ export function getxattr(file: Fd, name: string): Buffer | null {
   const value = Buffer.alloc(1024)
   const rc = getxattrCall(cstr(file.procPath, 'getxattr'), cstr(name, 'getxattr'), value, value.length)
   const call = { syscall: 'getxattr', show: () => `${where(file)}, ${quote(name)}`, path: file.label }
-  if (rc < 0 && ['ENODATA', 'EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-rc, call).code)) return null
+  if (rc === -ERRNO.ENODATA || rc === -ERRNO.EOPNOTSUPP) return null
   return value.subarray(0, check(rc, call))
 }
 
@@ -171,7 +191,7 @@ export function listxattr(file: Fd): string[] {
   // Most files have none, and to clear room for the longest list there can be takes as long as to mount something.
   const size = listxattrCall(path, null, 0)
   if (size === 0) return []
-  if (size < 0 && ['EOPNOTSUPP', 'ENOTSUP'].includes(syscallError(-size, call).code)) return []
+  if (size === -ERRNO.EOPNOTSUPP) return []
   check(size, call)
   const names = Buffer.alloc(XATTR_LIST_MAX)
   return names

@@ -3,8 +3,7 @@
  * arguments that the kernel refuses after it has recognised the call.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
-import { release } from 'node:os'
-import { bind, errnoName } from './call.js'
+import { bind, check, errnoName } from './call.js'
 import { SyscallError, UnsupportedError } from './errors.js'
 
 export interface Feature {
@@ -15,16 +14,28 @@ export interface Feature {
   detail: string
 }
 
+const unameCall = bind('uname', 'ptr')
+const UTS_FIELD = 65 // bytes; struct new_utsname: sysname, nodename, release, ...
+const UTS_FIELDS = 6
+
 const MINIMUM = [5, 12] as const // mount_setattr
 
 /** @throws {UnsupportedError} on a kernel before 5.12. */
-export function requireKernel(version: string = release()): void {
+export function requireKernel(version = kernelRelease()): void {
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
   if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) return
   throw new UnsupportedError(
     `Linux ${version}`,
     `polyns needs Linux ${MINIMUM.join('.')} or newer (openat2, open_tree, mount_setattr, pidfd_getfd)`,
   )
+}
+
+/** Of uname(2), as node:os has it too, which takes longer to load than this. */
+function kernelRelease(): string {
+  const names = Buffer.alloc(UTS_FIELDS * UTS_FIELD)
+  check(unameCall(names), { syscall: 'uname', show: () => '' })
+  const release = names.subarray(2 * UTS_FIELD, 3 * UTS_FIELD)
+  return release.toString('latin1', 0, release.indexOf(0))
 }
 
 // Bits of CapEff in /proc/PID/status, capabilities(7).

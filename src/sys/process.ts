@@ -1,6 +1,7 @@
 /* Processes: pidfds, waiting, credentials of the calling thread, resource limits, execve. */
-import { constants } from 'node:os'
+
 import { bind, check, cstr, quote, syscallError } from './call.js'
+import { ERRNO } from './errno.js'
 import { Fd } from './fd.js'
 import { flagNames, WAIT } from './flags.js'
 import { libc } from './koffi.js'
@@ -151,7 +152,7 @@ function setFsIds(uid: number, gid: number): void {
   setfsuidCall(uid)
   // Both give the previous value whether or not they did anything; asking with an impossible id tells.
   if (setfsgidCall(-1) !== gid || setfsuidCall(-1) !== uid) {
-    throw syscallError(constants.errno.EPERM, { syscall: 'setfsuid', show: () => `${uid}, ${gid}` })
+    throw syscallError(ERRNO.EPERM, { syscall: 'setfsuid', show: () => `${uid}, ${gid}` })
   }
 }
 

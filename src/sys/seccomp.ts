@@ -3,9 +3,10 @@
  * forbids. Each is made with arguments that the kernel refuses, with an errno of its own, before it changes anything. A filter
  * that kills instead ends this process, and nothing has been done to another one yet.
  */
-import { constants } from 'node:os'
+
 import type { SyscallName } from './arch.js'
 import { bind, errnoName } from './call.js'
+import { ERRNO } from './errno.js'
 import { UnsupportedError } from './errors.js'
 import { CLONE } from './flags.js'
 import { probeCapabilities } from './probe.js'
@@ -15,7 +16,7 @@ const prctlCall = bind('prctl', 'int', 'ulong', 'ulong', 'ulong', 'ulong')
 const PR_GET_SECCOMP = 21
 const PTRACE_SEIZE = 0x4206
 const NONE = -1
-const { EBADF, EFAULT, EINVAL, ESRCH } = constants.errno
+const { EBADF, EFAULT, EINVAL, ESRCH } = ERRNO
 
 /** A call, the set of systemd.exec(5) that it is in, what the kernel says to these arguments, and they. */
 type Probe = [call: SyscallName, set: string, errno: number, ...args: (number | null)[]]

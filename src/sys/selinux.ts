@@ -2,11 +2,13 @@
  * libselinux, as far as instances need it. It is loaded when somebody first asks, and no earlier: most machines have no use
  * for it, and each login would wait. All contexts in and out are raw ones (`s0:c1`, never mcstransd's words for them).
  */
+
 import { existsSync, constants as files, readFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { check, syscallError } from './call.js'
+import { ERRNO } from './errno.js'
 import { SyscallError } from './errors.js'
 import { koffi } from './koffi.js'
+import { os } from './lazy.js'
 
 /** What naming and labelling ask of SELinux; tests give a table of contexts in its place. */
 export interface SelinuxApi {
@@ -139,11 +141,11 @@ function take(out: Buffer, free: Free): string | null {
 
 function checkRc(rc: number, syscall: string, shown: string): void {
   // Read at once: whatever comes in between may change it. The library leaves 0 behind for what it found out by itself.
-  const errno = rc < 0 ? koffi.errno() || constants.errno.EINVAL : 0
+  const errno = rc < 0 ? koffi.errno() || ERRNO.EINVAL : 0
   check(-errno, { syscall, show: () => shown })
 }
 
 function fail(code: string, syscall: string, shown: string): never {
-  const errno = (constants.errno as Record<string, number>)[code] ?? constants.errno.EIO
+  const errno = (os().constants.errno as Record<string, number>)[code] ?? ERRNO.EIO
   throw syscallError(errno, { syscall, show: () => shown })
 }

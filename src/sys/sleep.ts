@@ -1,5 +1,7 @@
 /* Waiting without an event loop: everything here is synchronous. */
 
+import { monotonicMs } from './clock.js'
+
 const never = new Int32Array(new SharedArrayBuffer(4))
 
 /** Sleeps for `ms` milliseconds; the whole thread waits. */
@@ -9,9 +11,9 @@ export function sleepMs(ms: number): void {
 
 /** Asks every `pollMs` whether it is so, at once for the first time. @returns false when it was not within `limitMs` */
 export function waitFor(limitMs: number, pollMs: number, isSo: () => boolean): boolean {
-  const until = performance.now() + limitMs // no clock that somebody may set
+  const until = monotonicMs() + limitMs
   while (!isSo()) {
-    if (performance.now() >= until) return false
+    if (monotonicMs() >= until) return false
     sleepMs(pollMs)
   }
   return true

@@ -3,8 +3,9 @@
  * mountinfo does not, a mount's unique id: it is never given out again, and a mount that came later has a higher one.
  * KERNEL(6.15): statmount says by then what it supports, so that an empty answer can be told from one that it cannot give.
  */
-import { constants } from 'node:os'
+
 import { bind, check } from './call.js'
+import { ERRNO } from './errno.js'
 import { MS } from './flags.js'
 
 const listmountCall = bind('listmount', 'ptr', 'ptr', 'ulong', 'int')
@@ -88,8 +89,8 @@ export function statmount(id: bigint, namespace: bigint | null): MountStatus | '
   for (let size = 4096; ; size *= 4) {
     const answer = Buffer.alloc(size)
     const rc = statmountCall(request(id, WANTED, namespace), answer, size, 0)
-    if (rc === -constants.errno.EOVERFLOW && size < 1 << 22) continue
-    if (rc === -constants.errno.ENOENT) return 'gone'
+    if (rc === -ERRNO.EOVERFLOW && size < 1 << 22) continue
+    if (rc === -ERRNO.ENOENT) return 'gone'
     if (lacks(rc)) return 'unsupported'
     check(rc, { syscall: 'statmount', show: () => `${id}, ${namespace}` })
     return supportsAll(answer) ? decode(answer) : 'unsupported'
@@ -98,7 +99,7 @@ export function statmount(id: bigint, namespace: bigint | null): MountStatus | '
 
 /** ENOSYS, which seccomp filters give too; and EINVAL from a kernel that knows no namespace but one's own. */
 function lacks(rc: number): boolean {
-  return rc === -constants.errno.ENOSYS || rc === -constants.errno.EINVAL
+  return rc === -ERRNO.ENOSYS || rc === -ERRNO.EINVAL
 }
 
 /** struct mnt_id_req; `param` is the mask, or the last id seen. */

@@ -3,7 +3,9 @@
  * Not by syslog(3) itself, which waits without a limit where the log's reader has stopped and its queue is full: then every
  * login of the machine would hang. Here a line that is not taken within a second is lost, and those after it do not wait.
  */
+
 import { bind, escapeControls } from './call.js'
+import { ERRNO } from './errno.js'
 
 export const LOG = { ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const
 export type Priority = (typeof LOG)[keyof typeof LOG]
@@ -22,7 +24,6 @@ const SOL_SOCKET = 1
 const SO_SNDTIMEO = 21
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
-const EAGAIN = 11
 
 const closeCall = bind('close', 'int')
 const socketCall = bind('socket', 'int', 'int', 'int')
@@ -51,8 +52,8 @@ export function syslog(priority: Priority, text: string): void {
     // In a stream a zero byte is what ends a line.
     const data = isStream ? Buffer.concat([line, Buffer.of(0)]) : line
     const rc = sendtoCall(fd, data, data.length, MSG_NOSIGNAL | (isStuck ? MSG_DONTWAIT : 0), null, 0)
-    if (rc === -EAGAIN) isStuck = true
-    if (rc >= 0 || rc === -EAGAIN) return
+    if (rc === -ERRNO.EAGAIN) isStuck = true
+    if (rc >= 0 || rc === -ERRNO.EAGAIN) return
     closeCall(fd)
     connection = undefined
   }

@@ -41,7 +41,7 @@ export async function fillTree(root, arch) {
   for (const [path, from] of Object.entries(COPIES)) cpSync(from, at(path), { recursive: true })
   for (const [path, from] of Object.entries(COMPRESSED))
     writeFileSync(at(path), gzipSync(readFileSync(from), { level: 9 })) // without a name and a time
-  const node = makeExecutable({ arch, output: at(`${LIB}/${EXECUTABLE}`) })
+  const node = await makeExecutable({ arch, output: at(`${LIB}/${EXECUTABLE}`) })
   const koffi = fetchKoffi(arch)
   cpSync(koffi.path, at(`${LIB}/koffi-${koffi.version}.node`))
   writeFileSync(at(`${LIB}/polyns`), launcher(arch))

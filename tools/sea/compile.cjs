@@ -8,10 +8,7 @@ const { Script } = require('node:vm')
 const [, , ...files] = process.argv
 for (let i = 0; i < files.length; i += 2) {
   setFlagsFromString('--no-lazy')
-  const source = readFileSync(files[i], 'latin1')
-  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
-    filename: basename(files[i]),
-  })
+  const script = new Script(readFileSync(files[i], 'latin1'), { filename: basename(files[i]) })
   setFlagsFromString('--lazy')
   writeFileSync(files[i + 1], script.createCachedData())
 }
