@@ -31,8 +31,5 @@
     cachedData: readCache(),
   })
   const main = { exports: {} }
-  // Each module of the bundle asks for node:fs, and Node takes 40 us for each answer.
-  const known = new Map()
-  const requireOnce = (name) => known.get(name) ?? known.set(name, require(name)).get(name)
-  script.runInThisContext()(main.exports, requireOnce, main, filename, __dirname)
+  script.runInThisContext()(main.exports, require, main, filename, __dirname)
 }

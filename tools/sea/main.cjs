@@ -21,10 +21,7 @@
         : undefined,
     })
     const main = { exports: {} }
-    // Each module of the bundle asks for node:fs, and Node takes 40 us for each answer.
-    const known = new Map()
-    const requireOnce = (name) => known.get(name) ?? known.set(name, require(name)).get(name)
-    script.runInThisContext()(main.exports, requireOnce, main, filename, directory)
+    script.runInThisContext()(main.exports, require, main, filename, directory)
   } catch (error) {
     // Before the program can report anything itself; Node would show the line, which is all of the bundle.
     process._rawDebug(`polyns: cannot start: ${error.message}: install it again`)
