@@ -54,7 +54,6 @@ function run(options: PamOptions, env: Environment): void {
   const isClose = env.PAM_TYPE === 'close_session'
   using target = openTarget(options.target, { isClose })
   if (isClose) {
-    // Counted by the try that comes to its end, when what it noted is gone: on a full /run there was no room before.
     if (close(options, env, target)) tally('closed')
     return
   }
@@ -139,7 +138,9 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
  * @returns whether there was one
  */
 function close(options: PamOptions, env: Environment, target: Target): boolean {
-  using closed = within(closeLimit(options, env), (step) => {
+  // From here on: what is begun a second time would not find what the first has already done. Hooks get it as it was.
+  ignoreSignal(SIGTERM)
+  const closed = within(closeLimit(options, env), (step) => {
     step('close the session')
     return closeSession(target)
   })
@@ -155,8 +156,6 @@ function close(options: PamOptions, env: Environment, target: Target): boolean {
       syslog(LOG.WARNING, `${session}: no hook was run at its end: ${describeError(error, { stack: false })}`)
     }
   })
-  // Started again it would run them again; and what it has renamed aside but not deleted it would not find.
-  ignoreSignal(SIGTERM)
   const { removed, left } = within(closeLimit(options, env), (step) => {
     step('remove what only this session had')
     return sweepEnded(record.uid, [target.pid, target.launcher ?? target.pid, process.pid])

@@ -52,18 +52,12 @@ export function writeRecord(record: SessionRecord): void {
   }
 }
 
-/** Removes what helpers that were killed while they wrote, or closed a session, have left. */
+/** Removes what helpers that were killed while they wrote have left. */
 export function removeUnfinishedRecords(): void {
   for (const name of readdirSync(SESSIONS_DIRECTORY)) {
-    if (isUnfinished(name)) removeFile(`${SESSIONS_DIRECTORY}/${name}`)
+    const [, writer] = /^\.(\d+)$/.exec(name) ?? []
+    if (writer !== undefined && !existsSync(`/proc/${writer}`)) removeFile(`${SESSIONS_DIRECTORY}/${name}`)
   }
-}
-
-function isUnfinished(name: string): boolean {
-  const [, writer] = /^\.(\d+)$/.exec(name) ?? []
-  if (writer !== undefined) return !existsSync(`/proc/${writer}`)
-  const [, leader, startTime] = /^\d+-(\d+)-(\d+)\.closing$/.exec(name) ?? []
-  return leader !== undefined && startTime !== undefined && !isAlive(Number(leader), startTime)
 }
 
 export function removeRecord(record: Pick<SessionRecord, 'uid' | 'leader'>): void {
@@ -78,12 +72,8 @@ export function readRecords(uid?: number): SessionRecord[] {
 }
 
 /** The record of the session that this process leads, whoever its user is. */
-export function recordOfLeader(
-  pid: number,
-  startTime: string,
-  kind: RecordKind = 'json',
-): SessionRecord | null {
-  const name = names(kind).find((candidate) => candidate.endsWith(`-${pid}-${startTime}.${kind}`))
+export function recordOfLeader(pid: number, startTime: string): SessionRecord | null {
+  const name = names().find((candidate) => candidate.endsWith(`-${pid}-${startTime}.json`))
   return name === undefined ? null : readRecord(`${SESSIONS_DIRECTORY}/${name}`)
 }
 
@@ -91,20 +81,13 @@ export function isLive(record: SessionRecord): boolean {
   return isAlive(record.leader.pid, record.leader.startTime)
 }
 
-/** A session; or one that is no more and whose close is under way: close.ts. */
-export type RecordKind = 'json' | 'closing'
-
-export function pathOf(
-  { uid, leader }: Pick<SessionRecord, 'uid' | 'leader'>,
-  kind: RecordKind = 'json',
-): string {
-  return `${SESSIONS_DIRECTORY}/${uid}-${leader.pid}-${leader.startTime}.${kind}`
+function pathOf({ uid, leader }: Pick<SessionRecord, 'uid' | 'leader'>): string {
+  return `${SESSIONS_DIRECTORY}/${uid}-${leader.pid}-${leader.startTime}.json`
 }
 
-function names(kind: RecordKind = 'json'): string[] {
-  const ofKind = new RegExp(`^\\d+-\\d+-\\d+\\.${kind}$`)
+function names(): string[] {
   try {
-    return readdirSync(SESSIONS_DIRECTORY).filter((name) => ofKind.test(name))
+    return readdirSync(SESSIONS_DIRECTORY).filter((name) => /^\d+-\d+-\d+\.json$/.test(name))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [] // nothing was ever opened
     throw error
