@@ -15,10 +15,13 @@ const ETC = `cd /etc && {
   find . -type f -exec sha256sum {} +
 } | sort`
 
-/** root, mount point, options and propagation without their numbers, type and source */
+/**
+ * Root, mount point, options and propagation without their numbers, type and source. Without the size of a tmpfs: that is a
+ * part of the memory, of which each boot leaves some kB more or less.
+ */
 const MOUNTS = `while read -r id parent device root point rest; do
   printf '%s %s %s\\n' "$root" "$point" "$rest"
-done </proc/1/mountinfo | sed -E 's/ (shared|master):[0-9]+/ \\1/g' | sort`
+done </proc/1/mountinfo | sed -E 's/ (shared|master):[0-9]+/ \\1/g; s/,size=[0-9]+k//' | sort`
 
 const RUN = `find /run -xdev -printf '%y %m %U:%G %p %l\\n' | sort`
 
