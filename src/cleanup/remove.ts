@@ -7,6 +7,7 @@
 import { errnoName, escapeControls } from '../sys/call.js'
 import { monotonicMs } from '../sys/clock.js'
 import { DirectoryReader, rmdirEntry } from '../sys/directory.js'
+import { ERRNO } from '../sys/errno.js'
 import { SyscallError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { O, RESOLVE } from '../sys/flags.js'
@@ -23,7 +24,7 @@ const ASSIST_FROM = 160 * ENTRIES_PER_LOOK // a thread takes the time of about s
 // Who adds as fast as we remove gives a few entries at each read, and no read is the last one.
 const SHORT_BYTES = 1024
 const MAX_SHORT = 16
-const [ENOENT, ENOTDIR, EISDIR, ENOTEMPTY] = [2, 20, 21, 39]
+const { ENOENT, ENOTDIR, EISDIR, ENOTEMPTY } = ERRNO
 /** Another process was there between two calls of ours. */
 const CHANGED = ['ENOENT', 'ENOTDIR', 'ELOOP']
 /** Every entry would say the same. */

@@ -54,7 +54,7 @@ function run(options: PamOptions, env: Environment): void {
   const isClose = env.PAM_TYPE === 'close_session'
   using target = openTarget(options.target, { isClose })
   if (isClose) {
-    if (close(options, env, target)) tally('closed')
+    close(options, env, target)
     return
   }
   const opened = within(openLimit(options, env, target), (step) => open(options, env, target, step))
@@ -133,18 +133,15 @@ function logHooks(request: Request, outcomes: readonly HookOutcome[]): void {
   }
 }
 
-/**
- * Whose session it is the record says: the user may have been removed while it lasted.
- * @returns whether there was one
- */
-function close(options: PamOptions, env: Environment, target: Target): boolean {
+/** Whose session it is the record says: the user may have been removed while it lasted. */
+function close(options: PamOptions, env: Environment, target: Target): void {
   // From here on: what is begun a second time would not find what the first has already done. Hooks get it as it was.
   ignoreSignal(SIGTERM)
   const closed = within(closeLimit(options, env), (step) => {
     step('close the session')
     return closeSession(target)
   })
-  if (closed === null) return false
+  if (closed === null) return
   const { record, isLast } = closed
   const session = `${env.PAM_SERVICE}: session of ${record.user}`
   within(hookLimit(env), (step) => {
@@ -163,7 +160,7 @@ function close(options: PamOptions, env: Environment, target: Target): boolean {
   for (const { path, why } of left)
     syslog(LOG.WARNING, `${session}: '${path}' could not be removed yet: ${why}`)
   syslog(LOG.INFO, `${session} closed${removed.length === 0 ? '' : `, removed ${removed.join(' ')}`}`)
-  return true
+  tally('closed') // on a full /run there is room for it only now
 }
 
 /** Two that each give a job its /tmp end in a job that cannot start: setns into the one's namespace fails in the other's. */

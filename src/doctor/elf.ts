@@ -2,7 +2,6 @@
  * Whether a program starts without a loader, elf(5). The loader obeys LD_PRELOAD and the like, before a line of the program is
  * run; a script has that of its shell.
  */
-
 import { closeSync, openSync, readSync } from 'node:fs'
 import { ifThere } from '../sys/errors.js'
 import type { PolynsCall } from './pamline.js'

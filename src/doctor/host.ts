@@ -2,7 +2,6 @@
  * What the checks look at, each thing read once and only when a check asks for it. The machine is looked at from the host's
  * namespace, whichever one doctor was started in.
  */
-
 import { readdirSync, readFileSync } from 'node:fs'
 import { type Processes, scanProcesses } from '../cleanup/processes.js'
 import { configForSession, type Names, type Rule, type SessionConfig } from '../config/index.js'

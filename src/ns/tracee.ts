@@ -3,7 +3,6 @@
  * instruction is run again with other registers, so neither its code nor its memory is written. Arguments are integers.
  * Put back, the thread repeats the syscall that the stop interrupted and never sees -ERESTARTSYS.
  */
-
 import { readFileSync } from 'node:fs'
 import { type SyscallName, syscallNumber } from '../sys/arch.js'
 import { check, ignoring } from '../sys/call.js'

@@ -16,11 +16,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { LOCK_DIRECTORY, RUN_DIRECTORY } from '../ns/rundir.js'
-import { ignoring } from '../sys/call.js'
 import { messageOf, UnsupportedError } from '../sys/errors.js'
 import type { Fd } from '../sys/fd.js'
 import { LOCK, O, RESOLVE } from '../sys/flags.js'
-import { flock, openat2 } from '../sys/path.js'
+import { flock, openIfThere } from '../sys/path.js'
 import { waitFor } from '../sys/sleep.js'
 import { TALLY, TALLY_LIMIT } from './tally.js'
 import { type Counters, countLines } from './tally-counts.js'
@@ -69,10 +68,8 @@ export function foldTally(): Fold {
 /** On the directory of the users' locks: nobody else locks that, and a full /run does not matter. */
 function lockTally(): Fd | null {
   const flags = O.O_RDONLY | O.O_DIRECTORY | O.O_NOFOLLOW
-  const file = ignoring(['ENOENT'], 'nothing was opened yet', () =>
-    openat2(null, LOCK_DIRECTORY, flags, RESOLVE.RESOLVE_NO_SYMLINKS),
-  )
-  if (file === undefined) return null
+  const file = openIfThere(null, LOCK_DIRECTORY, flags, RESOLVE.RESOLVE_NO_SYMLINKS)
+  if (file === null) return null // nothing was opened yet
   if (waitFor(WAIT_MS, POLL_MS, () => flock(file, LOCK.LOCK_EX | LOCK.LOCK_NB))) return file
   file[Symbol.dispose]()
   throw new UnsupportedError(

@@ -2,7 +2,6 @@
  * The way into the kernel: binds syscall(2) once for each call used, gives -errno like the kernel does, and turns
  * that into a SyscallError. The trace hook sees every call.
  */
-
 import { getSystemErrorMap } from 'node:util'
 import { type SyscallName, syscallNumber } from './arch.js'
 import { ERRNO } from './errno.js'

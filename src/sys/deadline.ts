@@ -7,7 +7,6 @@
  * exit_group ends what waits in the kernel, but for a FUSE server that has taken a request and does not answer: Linux lets
  * such a process go only when it does. There, where asked to, the shell ends the application, which would wait for us.
  */
-
 import { cstr, noteCalls, syscallError } from './call.js'
 import { ERRNO } from './errno.js'
 import { koffi, libc } from './koffi.js'

@@ -1,5 +1,4 @@
 /* Users and groups through the name service (nsswitch.conf): sssd, LDAP and systemd-homed users are found too. */
-
 import { errnoName, note, syscallError } from './call.js'
 import { ERRNO } from './errno.js'
 import { koffi, libc } from './koffi.js'

@@ -1,5 +1,6 @@
 /* unshare(2) and setns(2). Both act on the calling thread: Node's main thread, and sync calls only, see ns/enter.ts. */
 import { bind, check, quote } from './call.js'
+import { ERRNO } from './errno.js'
 import { Fd } from './fd.js'
 import { CLONE, flagNames } from './flags.js'
 
@@ -10,7 +11,6 @@ const ioctlCall = bind('ioctl', 'int', 'ulong', 'ptr')
 // ioctl_nsfs(2)
 const NS_GET_USERNS = 0xb701
 const NS_GET_MNTNS_ID = 0x8008b705
-const ENOTTY = 25
 
 /** What ENOSPC means of a call that makes a mount namespace. */
 export const NO_NAMESPACE = 'there are as many namespaces as user.max_mnt_namespaces allows'
@@ -50,7 +50,7 @@ export function namespaceOwner(namespace: Fd): Fd {
 export function mountNamespaceId(namespace: Fd): bigint | null {
   const id = Buffer.alloc(8)
   const rc = ioctlCall(namespace.number, NS_GET_MNTNS_ID, id)
-  if (rc === -ENOTTY) return null // KERNEL(6.11): drop when the minimum is raised
+  if (rc === -ERRNO.ENOTTY) return null // KERNEL(6.11): drop when the minimum is raised
   check(rc, { syscall: 'ioctl', show: () => `${namespace.number}, NS_GET_MNTNS_ID`, path: namespace.label })
   return id.readBigUInt64LE(0)
 }

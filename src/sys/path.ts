@@ -2,7 +2,6 @@
  * Calls on files and directories, each relative to an open directory. Nothing here follows a symbolic link in the last
  * component unless its name says so.
  */
-
 import { bind, check, checkUnless, cstr, quote } from './call.js'
 import { ERRNO } from './errno.js'
 import { AT_FDCWD, Fd } from './fd.js'
@@ -190,8 +189,7 @@ export function listxattr(file: Fd): string[] {
   const call = { syscall: 'listxattr', show: () => where(file), path: file.label }
   // Most files have none, and to clear room for the longest list there can be takes as long as to mount something.
   const size = listxattrCall(path, null, 0)
-  if (size === 0) return []
-  if (size === -ERRNO.EOPNOTSUPP) return []
+  if (size === 0 || size === -ERRNO.EOPNOTSUPP) return []
   check(size, call)
   const names = Buffer.alloc(XATTR_LIST_MAX)
   return names

@@ -1,5 +1,4 @@
 /* Processes: pidfds, waiting, credentials of the calling thread, resource limits, execve. */
-
 import { bind, check, cstr, quote, syscallError } from './call.js'
 import { ERRNO } from './errno.js'
 import { Fd } from './fd.js'

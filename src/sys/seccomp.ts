@@ -3,7 +3,6 @@
  * forbids. Each is made with arguments that the kernel refuses, with an errno of its own, before it changes anything. A filter
  * that kills instead ends this process, and nothing has been done to another one yet.
  */
-
 import type { SyscallName } from './arch.js'
 import { bind, errnoName } from './call.js'
 import { ERRNO } from './errno.js'

@@ -2,7 +2,6 @@
  * libselinux, as far as instances need it. It is loaded when somebody first asks, and no earlier: most machines have no use
  * for it, and each login would wait. All contexts in and out are raw ones (`s0:c1`, never mcstransd's words for them).
  */
-
 import { existsSync, constants as files, readFileSync } from 'node:fs'
 import { check, syscallError } from './call.js'
 import { ERRNO } from './errno.js'

@@ -1,5 +1,4 @@
 /* Waiting without an event loop: everything here is synchronous. */
-
 import { monotonicMs } from './clock.js'
 
 const never = new Int32Array(new SharedArrayBuffer(4))

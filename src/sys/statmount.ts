@@ -3,7 +3,6 @@
  * mountinfo does not, a mount's unique id: it is never given out again, and a mount that came later has a higher one.
  * KERNEL(6.15): statmount says by then what it supports, so that an empty answer can be told from one that it cannot give.
  */
-
 import { bind, check } from './call.js'
 import { ERRNO } from './errno.js'
 import { MS } from './flags.js'

@@ -3,7 +3,6 @@
  * Not by syslog(3) itself, which waits without a limit where the log's reader has stopped and its queue is full: then every
  * login of the machine would hang. Here a line that is not taken within a second is lost, and those after it do not wait.
  */
-
 import { bind, escapeControls } from './call.js'
 import { ERRNO } from './errno.js'
 

@@ -1,5 +1,4 @@
 /* Locks of users, and that of setup, in the hands of a process that does not go on: their logins wait and are then refused. */
-
 import { readFileSync } from 'node:fs'
 import { LOCK_DIRECTORY, RUN_DIRECTORY } from '../../ns/rundir.js'
 import { statFields } from '../../ns/target.js'
