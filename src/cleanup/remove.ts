@@ -2,7 +2,8 @@
  * Removes a tree that its owner may fight for. Everything is relative to open directories; no link is followed and no mount
  * crossed; what cannot be removed is reported and the rest still goes. A directory too deep to hold all its parents open is
  * moved up to the top first, so the number of descriptors is bounded at any depth. What was added or exchanged meanwhile is
- * the next pass's, and the number of passes is bounded too. A large tree is cleared from both ends: see assistant.ts.
+ * the next pass's, and the passes are bounded too: in number, and by what the one before removed. A large tree is cleared
+ * from both ends: see assistant.ts.
  */
 import { errnoName, escapeControls } from '../sys/call.js'
 import { monotonicMs } from '../sys/clock.js'
@@ -21,7 +22,9 @@ const MAX_LIFTED = 10_000
 const MAX_REPORTED = 100
 const ENTRIES_PER_LOOK = 64 // at the clock
 const ASSIST_FROM = 160 * ENTRIES_PER_LOOK // a thread takes the time of about so many to start
-// Who adds as fast as we remove gives a few entries at each read, and no read is the last one.
+// Who adds as fast as we remove gives each pass as much as the one before had, and so no pass is the last one.
+const FEW = 1000 // entries, that another pass may always remove
+// Where a read sees what was added since the last one, it gives a few entries each time, and no read is the last one.
 const SHORT_BYTES = 1024
 const MAX_SHORT = 16
 const { ENOENT, ENOTDIR, EISDIR, ENOTEMPTY } = ERRNO
@@ -107,10 +110,15 @@ class Remover {
   }
 
   #passes(parent: Fd, name: Buffer): void {
+    let allowed = Number.POSITIVE_INFINITY
     for (let pass = 0; pass < MAX_PASSES; pass++) {
+      const before = this.#removed
       this.#left.clear()
       this.#changed = false
       if (this.#clear(parent, name, 0) || !this.#changed || !this.#complete) break
+      const removed = this.#removed - before
+      if (removed > allowed) break
+      allowed = Math.max(FEW, removed / 2)
     }
   }
 
