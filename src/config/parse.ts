@@ -32,7 +32,8 @@ export function parseConfig(
   options: { mode: Mode; names: Names },
 ): { rules: Rule[]; problems: Problem[] } {
   const problems: Problem[] = []
-  const placed = sources.flatMap((source) => parseFile(source, options, problems))
+  const asked = { ...options, names: askedOnce(options.names) }
+  const placed = sources.flatMap((source) => parseFile(source, asked, problems))
   const rules = judgeTogether(placed, options.mode, problems).map(({ rule }) => rule)
   const position = new Map(sources.map(({ file }, index) => [file, index]))
   problems.sort(
@@ -40,6 +41,22 @@ export function parseConfig(
       (position.get(a.file) ?? 0) - (position.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
   )
   return { rules, problems }
+}
+
+/** Lines have names in common, and who answers may be a server. */
+function askedOnce({ userByName, groupByName }: Names): Names {
+  return { userByName: once(userByName), groupByName: once(groupByName) }
+}
+
+function once<T>(find: (name: string) => T): (name: string) => T {
+  const found = new Map<string, T>()
+  return (name) => {
+    const known = found.get(name)
+    if (known !== undefined) return known
+    const answer = find(name)
+    found.set(name, answer)
+    return answer
+  }
 }
 
 function parseFile(

@@ -1,6 +1,9 @@
 import t from 'tap'
 import { appliesTo } from '../../../src/config/index.js'
+import { parseConfig } from '../../../src/config/parse.js'
+import type { Names } from '../../../src/config/types.js'
 import { canShareUser } from '../../../src/config/users.js'
+import { names } from './fixtures/names.js'
 import { read } from './fixtures/read.js'
 
 function listed(list: string) {
@@ -64,3 +67,24 @@ for (const [a, b, canShare] of SHARED) {
     t.end()
   })
 }
+
+t.test('a name is asked for once, whether there is one or not', async (t) => {
+  const asked: string[] = []
+  const counting: Names = {
+    userByName(name) {
+      asked.push(name)
+      return names.userByName(name)
+    },
+    groupByName(name) {
+      asked.push(`group ${name}`)
+      return names.groupByName(name)
+    },
+  }
+  const line = (dir: string) => `${dir} /i/ user root,alice,nobody-there,@staff,@none\n`
+  const sources = [
+    { file: 'a', text: line('/tmp') + line('/var/tmp') },
+    { file: 'b', text: line('/srv') },
+  ]
+  parseConfig(sources, { mode: 'strict', names: counting })
+  t.same(asked.sort(), ['alice', 'group none', 'group staff', 'nobody-there', 'root'])
+})
