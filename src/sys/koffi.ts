@@ -3,7 +3,6 @@
  * looks for the package in one directory after the other: 7 ms at every login. Its native file is where npm puts it, beside
  * the bundle; only where it is not does the package have its way. The single executable has it beside itself, or ends.
  */
-import { createRequire } from 'node:module'
 import { isExecutable, shippedPath } from './program.js'
 
 type Koffi = typeof import('koffi')
@@ -18,7 +17,7 @@ function loadKoffi(): Koffi {
   try {
     return loadFile(shippedPath(NATIVE))
   } catch {
-    return createRequire(import.meta.url)('koffi') as Koffi
+    return process.getBuiltinModule('node:module').createRequire(import.meta.url)('koffi') as Koffi
   }
 }
 

@@ -119,6 +119,6 @@ function start(program: string): Finding {
   const said = (stderr ?? '').trim().split('\n')[0] || `status ${status}`
   return error(
     `${program} does not start: ${said}`,
-    `${REFUSED}; it needs Node.js 20 or newer at one of these paths`,
+    `${REFUSED}; it needs Node.js 20.16 or newer at one of these paths`,
   )
 }
