@@ -1,6 +1,7 @@
 // The program's bundles: each one file with all that it imports, but for koffi, whose native part cannot be bundled.
 import { readFileSync } from 'node:fs'
 import { build } from 'esbuild'
+import { BACK, LOGIN_FLAGS } from './sea/switches.mjs'
 
 const { version, dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 
@@ -27,6 +28,8 @@ export async function bundle(name, target) {
     define: {
       POLYNS_VERSION: JSON.stringify(version),
       KOFFI_VERSION: JSON.stringify(dependencies.koffi),
+      LOGIN_SWITCH: JSON.stringify(LOGIN_FLAGS[0]),
+      SWITCHES_BACK: JSON.stringify(BACK),
       'import.meta.url': '__filename',
     },
     charset: 'ascii', // it is read as latin1, which is three times as fast

@@ -1,51 +1,35 @@
 // Makes polyns a single executable: Node with the bundles in it, which needs beside it only koffi's native file.
 // docs/packaging.md says why it is made like this.
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { bundle, COMPILED, ENTRIES } from './bundle.mjs'
+import { join, resolve } from 'node:path'
+import { bundle } from './bundle.mjs'
 import { putInto } from './sea/elf.mjs'
 import { fetchNode, run } from './sea/fetch.mjs'
+import { COMPILE_ALL, FLAGS, LOGIN_FLAGS } from './sea/switches.mjs'
 
 /** What the launcher beside it looks for. */
 export const EXECUTABLE = 'polyns-node'
-/** Node's own switches. Nobody else can give any: see execArgvExtension below. */
-const FLAGS = [
-  '--disable-sigusr1', // no debugger for whoever may send a signal
-  '--v8-pool-size=1', // a login is over before V8's helper threads could be of use; 0 is one for each processor
-]
 const TARGET = 'node24' // tools/sea/node.json
 
-/** @param main what it runs; without it tools/sea/main.cjs @returns where Node's package is unpacked */
-export async function makeExecutable({ arch, output, main = 'tools/sea/main.cjs' }) {
+/**
+ * The executable has two programs, each with Node's switches of its own: launcher/entry-ARCH.lst chooses.
+ * @param main what both run instead
+ * @returns where Node's package is unpacked
+ */
+export async function makeExecutable({ arch, output, main }) {
   const { directory } = fetchNode(arch)
-  // The one that makes it must be of the same version, and of this machine.
-  const maker = join(fetchNode(process.arch).directory, 'bin/node')
   const work = mkdtempSync(join(tmpdir(), 'polyns-sea-'))
   try {
-    const assets = Object.fromEntries(
-      Object.keys(ENTRIES).map((name) => [`${name}.cjs`, join(work, `${name}.cjs`)]),
-    )
-    for (const name of Object.keys(ENTRIES))
-      writeFileSync(assets[`${name}.cjs`], await source(name), 'latin1')
-    if (arch === process.arch) {
-      for (const name of COMPILED) assets[`${name}.cache`] = join(work, `${name}.cache`)
-      const files = COMPILED.flatMap((name) => [assets[`${name}.cjs`], assets[`${name}.cache`]])
-      // Or V8 picks another order for its tables each time. It is no flag that has to be the same when the code is used.
-      run(maker, ...FLAGS, '--random-seed=1', 'tools/sea/compile.cjs', ...files)
+    copyFileSync('tools/sea/compile.cjs', join(work, 'compile.cjs'))
+    copyFileSync(main ?? 'tools/sea/main.cjs', join(work, 'main.cjs'))
+    await write(work, 'assistant')
+    const isCompiled = arch === process.arch
+    const blobs = {
+      logins: await loginsBlob(work, { isCompiled, isOther: main !== undefined }),
+      others: await othersBlob(work, { isCompiled }),
     }
-    const blob = join(work, 'blob')
-    const config = {
-      main,
-      output: blob,
-      disableExperimentalSEAWarning: true,
-      execArgv: FLAGS,
-      execArgvExtension: 'none',
-      assets,
-    }
-    writeFileSync(join(work, 'sea.json'), JSON.stringify(config))
-    run(maker, '--experimental-sea-config', join(work, 'sea.json'))
-    writeFileSync(output, putInto(readFileSync(join(directory, 'bin/node')), readFileSync(blob), arch))
+    writeFileSync(output, putInto(readFileSync(join(directory, 'bin/node')), blobs, arch))
     chmodSync(output, 0o755)
   } finally {
     rmSync(work, { recursive: true })
@@ -53,9 +37,61 @@ export async function makeExecutable({ arch, output, main = 'tools/sea/main.cjs'
   return directory
 }
 
-/** As a function already: to put that around 180 kB at each login would copy them again. */
-async function source(name) {
-  const text = await bundle(name, TARGET)
-  if (!COMPILED.includes(name)) return text
-  return `(function (exports, require, module, __filename, __dirname) {${text}\n})`
+/**
+ * The bundle is the main program, which Node keeps compiled: that takes neither node:sea nor node:vm, nor a copy of the code.
+ * Else as main.cjs, which says why.
+ */
+async function loginsBlob(work, { isCompiled, isOther }) {
+  const asMain = (text) => `process.exitCode = 1
+process.env.PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
+try {
+  ;((__filename) => {${text}})(process.execPath + '/pam.cjs')
+} catch (error) {
+  process._rawDebug('polyns: cannot start: ' + error.message + ': install it again')
+}
+`
+  await write(work, 'pam', asMain)
+  const flags = [...FLAGS, ...LOGIN_FLAGS, ...(isCompiled ? [COMPILE_ALL] : [])]
+  return blob(work, flags, {
+    main: isOther ? 'main.cjs' : 'pam.cjs',
+    useCodeCache: isCompiled,
+    assets: assetsOf('assistant.cjs'),
+  })
+}
+
+async function othersBlob(work, { isCompiled }) {
+  // A function already: to put that around 700 kB at each start would copy them again.
+  const asFunction = (text) => `(function (exports, require, module, __filename, __dirname) {${text}\n})`
+  await write(work, 'polyns', asFunction)
+  if (isCompiled) maker(work, FLAGS, 'compile.cjs', 'polyns.cjs', 'polyns.cache')
+  const compiled = isCompiled ? ['polyns.cache'] : []
+  return blob(work, FLAGS, {
+    main: 'main.cjs',
+    assets: assetsOf('assistant.cjs', 'polyns.cjs', ...compiled),
+  })
+}
+
+async function write(work, name, change = (text) => text) {
+  writeFileSync(join(work, `${name}.cjs`), change(await bundle(name, TARGET)), 'latin1')
+}
+
+const assetsOf = (...files) => Object.fromEntries(files.map((file) => [file, file]))
+
+function blob(work, flags, config) {
+  const common = {
+    output: 'blob',
+    disableExperimentalSEAWarning: true,
+    execArgv: flags,
+    execArgvExtension: 'none',
+  }
+  writeFileSync(join(work, 'sea.json'), JSON.stringify({ ...common, ...config }))
+  maker(work, flags, '--experimental-sea-config', 'sea.json')
+  return readFileSync(join(work, 'blob'))
+}
+
+/** The Node of the same version, on this machine. The paths of files are kept in what it makes, so they have no directory. */
+function maker(work, flags, ...words) {
+  const node = resolve(fetchNode(process.arch).directory, 'bin/node')
+  // Or V8 picks another order for its tables each time. It is no switch that has to be the same when the code is used.
+  run('env', '-C', work, node, ...flags, '--random-seed=1', ...words)
 }

@@ -41,6 +41,7 @@ const WHOLE = {
 }
 const HELPER = {
   'only loads koffi': `/bin/sh -c "${KOFFI_ONLY} now || exit 1; true"`,
+  'only loads koffi, with the switches of a login': `/bin/sh -c "${KOFFI_ONLY} pam || exit 1; true"`,
   'only loads koffi, and ends as Node ends': `/bin/sh -c "${KOFFI_ONLY} || exit 1; true"`,
   'polyns pam, building': helper(builds),
   'polyns pam, joining': helper(joins),

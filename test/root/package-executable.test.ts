@@ -76,6 +76,35 @@ t.test('nothing said to the Node in it is heeded', { skip }, async (t) => {
   t.equal((await evil()).stdout, '')
 })
 
+t.test('logins and all else are two programs in it', { skip }, async (t) => {
+  await using box = await start()
+  const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'app', PAM_USER: 'nobody.there' }
+  const run = (words: string) => box.run(['sh', '-c', `${NODE} ${words}; exit $?`], { env })
+  for (const words of ['pam', 'pam --no-such-option', 'pam --helpx', "pam ''", 'pam x -- --hel'])
+    t.match(await run(words), { status: /[1-9]/, stdout: '', stderr: '' }, `${words}: a login writes nothing`)
+  for (const words of ['pam --help', 'pam --debug --help'])
+    t.match(await box.run(`${NODE} ${words}`), { status: 0, stdout: /^Usage: polyns pam / }, words)
+  for (const words of ['pamx', 'pa', "'pam '", "''", '-- pa'])
+    t.match(await run(words), { status: 2, stderr: /^error: / }, `${words}: no login`)
+})
+
+t.test("a login's switches are taken back as a whole", { skip }, async (t) => {
+  await using box = await start()
+  // V8's word for whether code compiled with other switches can be used: the code of Node's own modules, for hooks and threads.
+  const ask = `import('./tools/sea/switches.mjs').then(async ({ FLAGS, LOGIN_FLAGS, COMPILE_ALL, BACK }) => {
+    const { fetchNode } = await import('./tools/sea/fetch.mjs')
+    const { execFileSync } = await import('node:child_process')
+    const node = fetchNode(process.arch).directory + '/bin/node'
+    const tag = (flags, back) => execFileSync(node, [...flags, '-p',
+      \`const v8 = require('v8'); v8.setFlagsFromString('\${back}'); v8.cachedDataVersionTag()\`], { encoding: 'utf8' })
+    const login = [...FLAGS, ...LOGIN_FLAGS, COMPILE_ALL]
+    console.log(JSON.stringify([tag(FLAGS, '--lazy'), tag(login, '--no-lazy'), tag(login, BACK)]))
+  })`
+  const [plain, login, back] = JSON.parse(await box.sh(['node', '-e', ask], { cwd: '/opt/polyns' }))
+  t.not(login, plain)
+  t.equal(back, plain)
+})
+
 t.test('SIGUSR1 opens no debugger', { skip }, async (t) => {
   await using box = await start()
   const waiting = box.spawn(['sh', '-c', `sleep 30 | ${NODE} mount --worker -- /`])

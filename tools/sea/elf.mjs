@@ -1,7 +1,7 @@
-// Puts the program into Node's ELF file, where Node looks for it: in a note named NODE_SEA_BLOB. All is added behind the last
+// Puts two programs into Node's ELF file, where Node looks for one: in a note named NODE_SEA_BLOB. All is added behind the last
 // segment, and nothing that Node has is moved: a page of machine code (launcher/entry-ARCH.lst), at which the file begins to
-// run from now on, and a read-only segment of the list of segments and the note. What no segment has, symbols and notes for a
-// debugger, is left out: a sixth of the file.
+// run from now on and which takes one of the notes out of the list of segments; that list, in a page that can be written; and
+// the notes. What no segment has, symbols and notes for a debugger, is left out: a sixth of the file.
 import { createHash } from 'node:crypto'
 import { codeOf } from '../launcher.mjs'
 
@@ -13,10 +13,10 @@ const HEADER_BYTES = 64
 const SEGMENT_BYTES = 56
 const MARK_BYTES = 8
 const [PT_LOAD, PT_NOTE, PT_PHDR] = [1, 4, 6]
-const [R, X] = [4, 1]
+const [R, W, X] = [4, 2, 1]
 
-/** @returns the executable: `node`, an ELF file for `arch`, with `blob` in it, which it runs and nothing else */
-export function putInto(node, blob, arch) {
+/** @returns the executable: `node`, an ELF file for `arch`, with both blobs in it; it runs one of them and nothing else */
+export function putInto(node, { logins, others }, arch) {
   const segments = readSegments(node)
   const loads = segments.filter(({ type }) => type === PT_LOAD)
   // A kernel before 5.18 takes the list of segments to be as far behind the first one in memory as in the file. So the file
@@ -25,31 +25,34 @@ export function putInto(node, blob, arch) {
   const end = Math.max(...loads.map(({ address, memory }) => address + memory)) - base
   const codeAt = align(Math.max(end, ...loads.map(({ offset, size }) => offset + size)))
   const listAt = codeAt + PAGE
-  const note = noteOf(blob)
-  const noteAt = listAt + (segments.length + 3) * SEGMENT_BYTES
-  const size = noteAt + note.length + MARK_BYTES
+  const notesAt = listAt + PAGE
+  const notes = [logins, others].map(noteOf)
+  const size = notesAt + notes[0].length + notes[1].length + MARK_BYTES
 
   const out = Buffer.alloc(size)
   for (const { offset, size } of loads) node.copy(out, offset, offset, offset + size)
+  const added = (type, flags, offset, size, align) => segment({ type, flags, offset, base, size, align })
   const list = [
     ...segments,
-    segment({ type: PT_LOAD, flags: R | X, offset: codeAt, base, size: PAGE, align: PAGE }),
-    segment({ type: PT_LOAD, flags: R, offset: listAt, base, size: size - listAt, align: PAGE }),
-    segment({ type: PT_NOTE, flags: R, offset: noteAt, base, size: note.length, align: 4 }),
+    added(PT_LOAD, R | X, codeAt, PAGE, PAGE),
+    added(PT_LOAD, R | W, listAt, PAGE, PAGE),
+    added(PT_LOAD, R, notesAt, size - notesAt, PAGE),
+    added(PT_NOTE, R, notesAt, notes[0].length, 4),
+    added(PT_NOTE, R, notesAt + notes[0].length, notes[1].length, 4),
   ]
-  for (const [index, { bytes, type }] of list.entries()) {
-    const own = { type, flags: R, offset: listAt, base, size: list.length * SEGMENT_BYTES, align: 8 }
-    ;(type === PT_PHDR ? segment(own).bytes : bytes).copy(out, listAt + index * SEGMENT_BYTES)
-  }
-  note.copy(out, noteAt)
-  const mark = createHash('sha256').update(blob).digest().subarray(0, MARK_BYTES)
+  const own = added(PT_PHDR, R, listAt, list.length * SEGMENT_BYTES, 8)
+  for (const [index, { bytes, type }] of list.entries())
+    (type === PT_PHDR ? own.bytes : bytes).copy(out, listAt + index * SEGMENT_BYTES)
+  Buffer.concat(notes).copy(out, notesAt)
+  const mark = createHash('sha256').update(logins).update(others).digest().subarray(0, MARK_BYTES)
   mark[MARK_BYTES - 1] |= 1 // behind the end of a file that was cut off, its last page has zeros
   mark.copy(out, size - MARK_BYTES)
 
   const nodeAt = Number(node.readBigUInt64LE(24)) - base
+  const [loginsAt, othersAt] = [2, 1].map((last) => listAt + (list.length - last) * SEGMENT_BYTES)
   const code = codeOf(`entry-${arch}`)
-  code.writeBigInt64LE(BigInt(nodeAt - codeAt), code.length - 24)
-  code.writeBigInt64LE(BigInt(size - MARK_BYTES - codeAt), code.length - 16)
+  for (const [index, to] of [loginsAt, othersAt, nodeAt, size - MARK_BYTES].entries())
+    code.writeBigInt64LE(BigInt(to - codeAt), code.length - 40 + index * 8)
   mark.copy(code, code.length - 8)
   code.copy(out, codeAt)
 
