@@ -11,13 +11,15 @@ export const ENTRIES = {
   pam: 'src/cli/login.ts',
   assistant: 'src/cleanup/assistant-thread.ts',
 }
+/** What the single executable has instead of `pam`. */
+const PARTS = { open: 'src/cli/login-open.ts', close: 'src/cli/login-close.ts' }
 /** Those that are compiled ahead; a thread has no way to use such code. */
 export const COMPILED = ['polyns', 'pam']
 
 /** @param target for esbuild, the Node that is to run it @returns {Promise<string>} its text, all of it ASCII */
 export async function bundle(name, target) {
   const { outputFiles } = await build({
-    entryPoints: [ENTRIES[name]],
+    entryPoints: [{ ...ENTRIES, ...PARTS }[name]],
     write: false,
     bundle: true,
     platform: 'node',

@@ -13,8 +13,8 @@ export const EXECUTABLE = 'polyns-node'
 const TARGET = 'node24' // tools/sea/node.json
 
 /**
- * The executable has two programs, each with Node's switches of its own: launcher/entry-ARCH.lst chooses.
- * @param main what both run instead
+ * The executable has three programs, each with Node's switches of its own: launcher/entry-ARCH.lst chooses.
+ * @param main what all of them run instead
  * @returns where Node's package is unpacked
  */
 export async function makeExecutable({ arch, output, main }) {
@@ -26,7 +26,8 @@ export async function makeExecutable({ arch, output, main }) {
     await write(work, 'assistant')
     const isCompiled = arch === process.arch
     const blobs = {
-      logins: await loginsBlob(work, { isCompiled, isOther: main !== undefined }),
+      opens: await sessionsBlob(work, 'open', { isCompiled, main }),
+      closes: await sessionsBlob(work, 'close', { isCompiled, main }),
       others: await othersBlob(work, { isCompiled }),
     }
     writeFileSync(output, putInto(readFileSync(join(directory, 'bin/node')), blobs, arch))
@@ -41,19 +42,19 @@ export async function makeExecutable({ arch, output, main }) {
  * The bundle is the main program, which Node keeps compiled: that takes neither node:sea nor node:vm, nor a copy of the code.
  * Else as main.cjs, which says why.
  */
-async function loginsBlob(work, { isCompiled, isOther }) {
+async function sessionsBlob(work, name, { isCompiled, main }) {
   const asMain = (text) => `process.exitCode = 1
 process.env.PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 try {
-  ;((__filename) => {${text}})(process.execPath + '/pam.cjs')
+  ;((__filename) => {${text}})(process.execPath + '/${name}.cjs')
 } catch (error) {
   process._rawDebug('polyns: cannot start: ' + error.message + ': install it again')
 }
 `
-  await write(work, 'pam', asMain)
+  await write(work, name, asMain)
   const flags = [...FLAGS, ...LOGIN_FLAGS, ...(isCompiled ? [COMPILE_ALL] : [])]
   return blob(work, flags, {
-    main: isOther ? 'main.cjs' : 'pam.cjs',
+    main: main === undefined ? `${name}.cjs` : 'main.cjs',
     useCodeCache: isCompiled,
     assets: assetsOf('assistant.cjs'),
   })

@@ -89,20 +89,23 @@ export function runHooks(event: HookEvent, session: HookSession, options: HookOp
   }
 }
 
+/** What a session's end is an event for. @param isLast as {@link isLastSession} found it under the lock */
+export function closeEvents(isLast: boolean): HookEvent[] {
+  return isLast ? ['close', 'last'] : ['close']
+}
+
 /**
- * The hooks at the end of a session: `close`, and `last` when it was the user's last one. To be called with the user's lock
- * held when `record` is read and removed, but not any more when the hooks run.
- * @param isLast as {@link isLastSession} found it under the lock
+ * The hooks of `events` at the end of a session. To be called with the user's lock held when `record` is read and removed, but
+ * not any more when the hooks run.
  */
 export function runCloseHooks(
+  events: readonly HookEvent[],
   record: SessionRecord,
   request: Request,
-  isLast: boolean,
   options: HookOptions = {},
 ): HookOutcome[] {
   const { id, mounts, leader } = record
   const session: HookSession = { request, id, kind: null, mounts, leader: leader.pid }
-  const events: HookEvent[] = isLast ? ['close', 'last'] : ['close']
   try {
     if (!isIn(record)) return [outcome('close', "refused: the application has left its session's namespace")]
   } catch (error) {

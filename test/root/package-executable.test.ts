@@ -76,12 +76,24 @@ t.test('nothing said to the Node in it is heeded', { skip }, async (t) => {
   t.equal((await evil()).stdout, '')
 })
 
-t.test('logins and all else are two programs in it', { skip }, async (t) => {
+t.test('opening, closing and all else are three programs in it', { skip }, async (t) => {
   await using box = await start()
   const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'app', PAM_USER: 'nobody.there' }
   const run = (words: string) => box.run(['sh', '-c', `${NODE} ${words}; exit $?`], { env })
   for (const words of ['pam', 'pam --no-such-option', 'pam --helpx', "pam ''", 'pam x -- --hel'])
     t.match(await run(words), { status: /[1-9]/, stdout: '', stderr: '' }, `${words}: a login writes nothing`)
+  // What the one needs the other has not; so who gets the wrong one is refused, and logs it.
+  for (const [PAM_TYPE, status] of Object.entries({
+    close_session: 0,
+    close_sessio: 2,
+    close_session2: 2,
+    auth: 2,
+    '': 2,
+  }))
+    t.match(await box.run(['sh', '-c', `${NODE} pam; exit $?`], { env: { ...env, PAM_TYPE } }), {
+      status,
+      stderr: '',
+    })
   for (const words of ['pam --help', 'pam --debug --help'])
     t.match(await box.run(`${NODE} ${words}`), { status: 0, stdout: /^Usage: polyns pam / }, words)
   for (const words of ['pamx', 'pa', "'pam '", "''", '-- pa'])

@@ -162,7 +162,7 @@ t.test('what every login loads holds neither commander nor pino', (t) => {
     loaded.add(file)
     for (const { what, isTypeOnly } of importsOf(file)) if (!isTypeOnly) load(what)
   }
-  load('cli/pam.ts')
+  load('cli/login.ts')
   t.ok(loaded.has('session/open.ts'))
   t.notOk(loaded.has('commander'))
   t.notOk(loaded.has('pino'))

@@ -1,7 +1,7 @@
-// Puts two programs into Node's ELF file, where Node looks for one: in a note named NODE_SEA_BLOB. All is added behind the last
+// Puts three programs into Node's ELF file, where Node looks for one: in a note named NODE_SEA_BLOB. All is added behind the last
 // segment, and nothing that Node has is moved: a page of machine code (launcher/entry-ARCH.lst), at which the file begins to
-// run from now on and which takes one of the notes out of the list of segments; that list, in a page that can be written; and
-// the notes. What no segment has, symbols and notes for a debugger, is left out: a sixth of the file.
+// run from now on and which makes one of three empty entries in the list of segments a note; that list, in a page that can be
+// written; and the notes. What no segment has, symbols and notes for a debugger, is left out: a sixth of the file.
 import { createHash } from 'node:crypto'
 import { codeOf } from '../launcher.mjs'
 
@@ -12,11 +12,11 @@ const PAGE = 0x10000 // the largest that arm64 has
 const HEADER_BYTES = 64
 const SEGMENT_BYTES = 56
 const MARK_BYTES = 8
-const [PT_LOAD, PT_NOTE, PT_PHDR] = [1, 4, 6]
+const [PT_NULL, PT_LOAD, PT_PHDR] = [0, 1, 6]
 const [R, W, X] = [4, 2, 1]
 
-/** @returns the executable: `node`, an ELF file for `arch`, with both blobs in it; it runs one of them and nothing else */
-export function putInto(node, { logins, others }, arch) {
+/** @returns the executable: `node`, an ELF file for `arch`, with all blobs in it; it runs one of them and nothing else */
+export function putInto(node, { opens, closes, others }, arch) {
   const segments = readSegments(node)
   const loads = segments.filter(({ type }) => type === PT_LOAD)
   // A kernel before 5.18 takes the list of segments to be as far behind the first one in memory as in the file. So the file
@@ -26,8 +26,8 @@ export function putInto(node, { logins, others }, arch) {
   const codeAt = align(Math.max(end, ...loads.map(({ offset, size }) => offset + size)))
   const listAt = codeAt + PAGE
   const notesAt = listAt + PAGE
-  const notes = [logins, others].map(noteOf)
-  const size = notesAt + notes[0].length + notes[1].length + MARK_BYTES
+  const notes = [opens, closes, others].map(noteOf)
+  const size = notesAt + notes.reduce((sum, { length }) => sum + length, 0) + MARK_BYTES
 
   const out = Buffer.alloc(size)
   for (const { offset, size } of loads) node.copy(out, offset, offset, offset + size)
@@ -37,22 +37,27 @@ export function putInto(node, { logins, others }, arch) {
     added(PT_LOAD, R | X, codeAt, PAGE, PAGE),
     added(PT_LOAD, R | W, listAt, PAGE, PAGE),
     added(PT_LOAD, R, notesAt, size - notesAt, PAGE),
-    added(PT_NOTE, R, notesAt, notes[0].length, 4),
-    added(PT_NOTE, R, notesAt + notes[0].length, notes[1].length, 4),
   ]
+  const entries = []
+  let noteAt = notesAt
+  for (const note of notes) {
+    entries.push(listAt + list.length * SEGMENT_BYTES)
+    list.push(added(PT_NULL, R, noteAt, note.length, 4))
+    note.copy(out, noteAt)
+    noteAt += note.length
+  }
   const own = added(PT_PHDR, R, listAt, list.length * SEGMENT_BYTES, 8)
   for (const [index, { bytes, type }] of list.entries())
     (type === PT_PHDR ? own.bytes : bytes).copy(out, listAt + index * SEGMENT_BYTES)
-  Buffer.concat(notes).copy(out, notesAt)
-  const mark = createHash('sha256').update(logins).update(others).digest().subarray(0, MARK_BYTES)
+  const programs = Buffer.concat([opens, closes, others])
+  const mark = createHash('sha256').update(programs).digest().subarray(0, MARK_BYTES)
   mark[MARK_BYTES - 1] |= 1 // behind the end of a file that was cut off, its last page has zeros
   mark.copy(out, size - MARK_BYTES)
 
   const nodeAt = Number(node.readBigUInt64LE(24)) - base
-  const [loginsAt, othersAt] = [2, 1].map((last) => listAt + (list.length - last) * SEGMENT_BYTES)
   const code = codeOf(`entry-${arch}`)
-  for (const [index, to] of [loginsAt, othersAt, nodeAt, size - MARK_BYTES].entries())
-    code.writeBigInt64LE(BigInt(to - codeAt), code.length - 40 + index * 8)
+  for (const [index, to] of [...entries, nodeAt, size - MARK_BYTES].entries())
+    code.writeBigInt64LE(BigInt(to - codeAt), code.length - 48 + index * 8)
   mark.copy(code, code.length - 8)
   code.copy(out, codeAt)
 
