@@ -117,6 +117,27 @@ t.test("a login's switches are taken back as a whole", { skip }, async (t) => {
   t.equal(back, plain)
 })
 
+const APP = `
+polyns() { env -i PAM_SERVICE=app PAM_USER=alice PAM_TYPE=$1 ${LIB}/polyns pam; }
+polyns open_session || exit 1
+perl -e 'for (1..40000) { open my $file, ">", "/tmp/$_" or die }' || exit 2
+ls /tmp | wc -l
+polyns close_session || exit 3
+`
+
+t.test('a login runs hooks, and removes a large tree', { skip }, async (t) => {
+  await using box = await start()
+  await box.write('/etc/polyns/namespace.conf', '/tmp /tmp/inst/ tmpdir:noinit root\n')
+  await box.sh('mkdir -p /tmp/inst && chmod 000 /tmp/inst')
+  const hook = '#!/bin/sh\necho "$POLYNS_EVENT $POLYNS_USER" >>/run/hooks\n'
+  for (const event of ['open', 'close', 'last'])
+    await box.write(`/etc/polyns/session.d/${event}/10W-note`, hook, 0o755)
+  await box.write('/run/app', APP)
+  t.equal((await box.sh('sh /run/app')).trim(), '40000')
+  t.equal(await box.read('/run/hooks'), 'open alice\nclose alice\nlast alice\n')
+  t.equal(await box.sh('ls /tmp/inst'), '', 'all is gone')
+})
+
 t.test('SIGUSR1 opens no debugger', { skip }, async (t) => {
   await using box = await start()
   const waiting = box.spawn(['sh', '-c', `sleep 30 | ${NODE} mount --worker -- /`])

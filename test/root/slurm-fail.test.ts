@@ -50,6 +50,7 @@ t.test('a polyns that fails in the slurm stack', { skip }, async (t) => {
       t.notMatch(await state(box), /drain/)
       await box.run(['scancel', job])
       await ended(box, job)
+      await until(box, '! pgrep slurmstepd') // it outlives its job by a moment
     },
   )
 })
