@@ -5,12 +5,6 @@ import { readFileSync } from 'node:fs'
 
 const RESULT = '/run/bench.json'
 
-/**
- * What systemd gives to a service, and so to all that log in (DefaultLimitNOFILE=1024:524288). Node raises its own, which children
- * inherit, and pam_exec closes every descriptor that there could be: 2 ms of each call where there could be 20,000.
- */
-export const AS_SERVICE = ['prlimit', '--nofile=1024:', '--']
-
 export class InTurn {
   /** Name to milliseconds, one for each round; and to those of the processors, user and system. */
   times = {}
@@ -51,8 +45,7 @@ export class InTurn {
       name,
       command,
     ])
-    const [program, ...args] = [...AS_SERVICE, 'hyperfine', ...options, ...commands]
-    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+    const { status, stderr } = spawnSync('hyperfine', [...options, ...commands], { encoding: 'utf8' })
     if (status !== 0) throw new Error(`hyperfine gave status ${status}: ${stderr}`)
     for (const result of JSON.parse(readFileSync(RESULT, 'utf8')).results) keep(result.command, result)
   }

@@ -1,7 +1,6 @@
 // sudo and su in a loop. sudo as it is mostly called, from a user's own private session; su by root, to a user.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, writeFileSync } from 'node:fs'
-import { AS_SERVICE } from '../in-turn.mjs'
 import { addUsers, installPolyns, LINES, pamStack, report, setUpPamNamespace, sh, sized } from '../inside.mjs'
 
 const rounds = sized(5, 1)
@@ -61,7 +60,7 @@ function loop(command, within = (text) => ['/bin/sh', '-c', text]) {
   const out = sh('mktemp /var/tmp/bench.XXXXXX && chmod 666 /var/tmp/bench.*').trim().split('\n')[0]
   const quoted = command.map((word) => `'${word}'`).join(' ')
   const hyperfine = `hyperfine -N --style none --warmup 1 --runs ${LOOP} --export-json ${out} "${quoted}"`
-  const [program, ...args] = [...AS_SERVICE, ...within(hyperfine)]
+  const [program, ...args] = within(hyperfine)
   const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`'${hyperfine}' gave status ${status}: ${stderr}`)
   const { results } = JSON.parse(sh(`cat ${out}; rm ${out}`))
