@@ -48,11 +48,20 @@ function fetchPackage(name, version, integrity) {
       )
     run('tar', '-xzf', tarball, '-C', aside, '--strip-components=1', '--no-same-owner')
     rmSync(tarball)
-    renameSync(aside, directory)
+    putInPlace(aside, directory)
   } finally {
     rmSync(aside, { recursive: true, force: true })
   }
   return directory
+}
+
+function putInPlace(aside, directory) {
+  try {
+    renameSync(aside, directory)
+  } catch (error) {
+    // Somebody else has fetched the same meanwhile.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(error.code)) throw error
+  }
 }
 
 export function run(command, ...args) {
