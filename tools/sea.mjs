@@ -4,9 +4,10 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { bundle } from './bundle.mjs'
+import { placesOf } from './sea/ahead.mjs'
 import { putInto } from './sea/elf.mjs'
 import { fetchNode, run } from './sea/fetch.mjs'
-import { COMPILE_ALL, FLAGS, LOGIN_FLAGS } from './sea/switches.mjs'
+import { FLAGS, LOGIN_FLAGS } from './sea/switches.mjs'
 
 /** What the launcher beside it looks for. */
 export const EXECUTABLE = 'polyns-node'
@@ -15,19 +16,22 @@ const TARGET = 'node24' // tools/sea/node.json
 /**
  * The executable has three programs, each with Node's switches of its own: launcher/entry-ARCH.lst chooses.
  * @param main what all of them run instead
+ * @param sessionFlags more switches for the two that open and close
  * @returns where Node's package is unpacked
  */
-export async function makeExecutable({ arch, output, main }) {
+export async function makeExecutable({ arch, output, main, sessionFlags = [] }) {
   const { directory } = fetchNode(arch)
   const work = mkdtempSync(join(tmpdir(), 'polyns-sea-'))
   try {
-    copyFileSync('tools/sea/compile.cjs', join(work, 'compile.cjs'))
+    for (const file of ['compile.cjs', 'compile-some.cjs'])
+      copyFileSync(`tools/sea/${file}`, join(work, file))
     copyFileSync(main ?? 'tools/sea/main.cjs', join(work, 'main.cjs'))
     await write(work, 'assistant')
     const isCompiled = arch === process.arch
+    const flags = [...FLAGS, ...LOGIN_FLAGS, ...sessionFlags]
     const blobs = {
-      opens: await sessionsBlob(work, 'open', { isCompiled, main }),
-      closes: await sessionsBlob(work, 'close', { isCompiled, main }),
+      opens: await sessionsBlob(work, 'open', { isCompiled, main, flags }),
+      closes: await sessionsBlob(work, 'close', { isCompiled, main, flags }),
       others: await othersBlob(work, { isCompiled }),
     }
     writeFileSync(output, putInto(readFileSync(join(directory, 'bin/node')), blobs, arch))
@@ -40,10 +44,24 @@ export async function makeExecutable({ arch, output, main }) {
 
 /**
  * The bundle is the main program, which Node keeps compiled: that takes neither node:sea nor node:vm, nor a copy of the code.
- * Else as main.cjs, which says why.
+ * Node compiles what runs at once; with it goes what else an ordinary login runs. Else as main.cjs, which says why.
  */
-async function sessionsBlob(work, name, { isCompiled, main }) {
-  const asMain = (text) => `process.exitCode = 1
+async function sessionsBlob(work, name, { isCompiled, main, flags }) {
+  await write(work, name, asMain(name))
+  const made = blob(work, flags, {
+    main: main === undefined ? `${name}.cjs` : 'main.cjs',
+    useCodeCache: isCompiled,
+    assets: assetsOf('assistant.cjs'),
+  })
+  if (main !== undefined || !isCompiled) return made
+  const text = readFileSync(join(work, `${name}.cjs`), 'latin1')
+  writeFileSync(join(work, 'places.json'), JSON.stringify(placesOf(`tools/sea/ahead-${name}.txt`, text)))
+  maker(work, flags, 'compile-some.cjs', `${name}.cjs`, 'code', 'places.json')
+  return withCode(made, readFileSync(join(work, 'code')))
+}
+
+const asMain = (name) => (text) =>
+  `process.exitCode = 1
 process.env.PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 try {
   ;((__filename) => {${text}})(process.execPath + '/${name}.cjs')
@@ -51,13 +69,26 @@ try {
   process._rawDebug('polyns: cannot start: ' + error.message + ': install it again')
 }
 `
-  await write(work, name, asMain)
-  const flags = [...FLAGS, ...LOGIN_FLAGS, ...(isCompiled ? [COMPILE_ALL] : [])]
-  return blob(work, flags, {
-    main: main === undefined ? `${name}.cjs` : 'main.cjs',
-    useCodeCache: isCompiled,
-    assets: assetsOf('assistant.cjs'),
-  })
+
+/** @param name `open` or `close` @returns {Promise<string>} the text of that program */
+export async function sessionsProgram(name) {
+  return asMain(name)(await bundle(name, TARGET))
+}
+
+/**
+ * A blob has a head of 9 bytes, then the name of the main program, its text and its code, each behind its length (node_sea.cc).
+ * Code begins with what V8 compares before it takes any: its version, the text's length, the switches.
+ */
+function withCode(blob, code) {
+  let at = 9
+  const lengthAt = (from) => 8 + Number(blob.readBigUInt64LE(from))
+  for (let skipped = 0; skipped < 2; skipped++) at += lengthAt(at)
+  const compared = 16
+  if (!blob.subarray(at + 8, at + 8 + compared).equals(code.subarray(0, compared)))
+    throw new Error('this Node does not keep compiled code as others of its version do')
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(code.length))
+  return Buffer.concat([blob.subarray(0, at), length, code, blob.subarray(at + lengthAt(at))])
 }
 
 async function othersBlob(work, { isCompiled }) {

@@ -27,8 +27,8 @@ for (const [name, line] of Object.entries(LINES)) pamStack(`bench-${name}`, line
 const [builds, joins, other] = addUsers('bench', 3, 6000)
 const session = (stack, user) => `pamtester bench-${stack} ${user} open_session close_session`
 /** A shell plays the application; `true` keeps it from becoming the helper that it should wait for. */
-const helper = (user, polyns = POLYNS) =>
-  `env -i PAM_SERVICE=bench PAM_USER=${user} PAM_TYPE=open_session /bin/sh -c "${polyns} pam || exit 1; true"`
+const helper = (user, command = `${POLYNS} pam`) =>
+  `/bin/sh -c "PAM_SERVICE=bench PAM_USER=${user} PAM_TYPE=open_session ${command} || exit 1; true"`
 
 const WHOLE = {
   'no module': session('none', builds),
@@ -40,14 +40,14 @@ const WHOLE = {
   'polyns of the checkout, joining': session('node', joins),
 }
 const HELPER = {
-  'only loads koffi': `/bin/sh -c "${KOFFI_ONLY} now || exit 1; true"`,
-  'only loads koffi, with the switches of a login': `/bin/sh -c "${KOFFI_ONLY} pam || exit 1; true"`,
-  'only loads koffi, and ends as Node ends': `/bin/sh -c "${KOFFI_ONLY} || exit 1; true"`,
+  'only loads koffi': helper(builds, `${KOFFI_ONLY} now`),
+  'only loads koffi, with the switches of a login': helper(builds, `${KOFFI_ONLY} pam`),
+  'only loads koffi, and ends as Node ends': helper(builds, KOFFI_ONLY),
   'polyns pam, building': helper(builds),
   'polyns pam, joining': helper(joins),
-  'the checkout: Node, only loads koffi': `/bin/sh -c "node /opt/polyns/bench/koffi.cjs now || exit 1; true"`,
-  'the checkout: polyns pam, building': helper(builds, POLYNS_NODE),
-  'the checkout: polyns pam, joining': helper(joins, POLYNS_NODE),
+  'the checkout: Node, only loads koffi': helper(builds, 'node /opt/polyns/bench/koffi.cjs now'),
+  'the checkout: polyns pam, building': helper(builds, `${POLYNS_NODE} pam`),
+  'the checkout: polyns pam, joining': helper(joins, `${POLYNS_NODE} pam`),
 }
 
 // Or what is measured does not work.

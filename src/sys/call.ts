@@ -135,15 +135,14 @@ export function note(...what: Parameters<Noted>): void {
 /** A path or string as the kernel takes it. A NUL inside would silently make it a shorter one, so it is refused. */
 export function cstr(text: string | Buffer, syscall: string): Buffer {
   note(syscall, text)
-  const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  if (bytes.includes(0)) {
+  if (text.includes('\0')) {
     throw syscallError(ERRNO.EINVAL, {
       syscall,
       show: () => `${quote(text)}: a NUL byte cannot be in a path`,
       path: String(text),
     })
   }
-  return Buffer.concat([bytes, Buffer.of(0)])
+  return typeof text === 'string' ? Buffer.from(`${text}\0`) : Buffer.concat([text, Buffer.of(0)])
 }
 
 /** A string as it stands in messages: quoted, and escaped so that a hostile name cannot forge output. */

@@ -23,6 +23,7 @@ const XATTR_LIST_MAX = 65536 // linux/limits.h
 const listxattrCall = bind('listxattr', 'ptr', 'ptr', 'ulong')
 
 const EAGAIN_RETRIES = 64
+const how = Buffer.alloc(24) // struct open_how
 
 /** A path or one component; bytes where it need not be UTF-8. */
 export type PathBytes = string | Buffer
@@ -38,7 +39,7 @@ const joined = (dir: At, path: string): string =>
     ? path
     : path === ''
       ? dir.label
-      : `${dir.label.replace(/\/$/, '')}/${path}`
+      : `${dir.label}${dir.label.endsWith('/') ? '' : '/'}${path}`
 
 /**
  * openat2(2) (5.6), close-on-exec always. EAGAIN, which a rename elsewhere causes under RESOLVE_BENEATH, is tried again.
@@ -64,7 +65,6 @@ interface OpenHow {
 }
 
 function callOpenat2(dir: At, path: PathBytes, { flags, mode, resolve }: OpenHow) {
-  const how = Buffer.alloc(24)
   how.writeBigUInt64LE(BigInt(flags | O.O_CLOEXEC), 0)
   how.writeBigUInt64LE(BigInt(mode), 8)
   how.writeBigUInt64LE(BigInt(resolve), 16)

@@ -7,6 +7,7 @@ import { type At, pathOf } from './path.js'
 
 const statxCall = bind('statx', 'int', 'ptr', 'int', 'int', 'ptr')
 
+const buffer = Buffer.alloc(256) // struct statx
 const STATX_BASIC_STATS = 0x7ff
 const STATX_MNT_ID = 0x1000 // 5.8
 
@@ -50,7 +51,6 @@ export interface Stat {
  * @throws {SyscallError} ENOENT, ENOTDIR, EACCES
  */
 export function statx(dir: At, path = ''): Stat {
-  const buffer = Buffer.alloc(256)
   const flags = AT.AT_SYMLINK_NOFOLLOW | AT.AT_EMPTY_PATH
   const fd = dir === null ? AT_FDCWD : dir.number
   check(statxCall(fd, cstr(path, 'statx'), flags, STATX_BASIC_STATS | STATX_MNT_ID, buffer), {

@@ -103,14 +103,14 @@ t.test('opening, closing and all else are three programs in it', { skip }, async
 t.test("a login's switches are taken back as a whole", { skip }, async (t) => {
   await using box = await start()
   // V8's word for whether code compiled with other switches can be used: the code of Node's own modules, for hooks and threads.
-  const ask = `import('./tools/sea/switches.mjs').then(async ({ FLAGS, LOGIN_FLAGS, COMPILE_ALL, BACK }) => {
+  const ask = `import('./tools/sea/switches.mjs').then(async ({ FLAGS, LOGIN_FLAGS, BACK }) => {
     const { fetchNode } = await import('./tools/sea/fetch.mjs')
     const { execFileSync } = await import('node:child_process')
     const node = fetchNode(process.arch).directory + '/bin/node'
     const tag = (flags, back) => execFileSync(node, [...flags, '-p',
       \`const v8 = require('v8'); v8.setFlagsFromString('\${back}'); v8.cachedDataVersionTag()\`], { encoding: 'utf8' })
-    const login = [...FLAGS, ...LOGIN_FLAGS, COMPILE_ALL]
-    console.log(JSON.stringify([tag(FLAGS, '--lazy'), tag(login, '--no-lazy'), tag(login, BACK)]))
+    const login = [...FLAGS, ...LOGIN_FLAGS]
+    console.log(JSON.stringify([tag(FLAGS, ''), tag(login, ''), tag(login, BACK)]))
   })`
   const [plain, login, back] = JSON.parse(await box.sh(['node', '-e', ask], { cwd: '/opt/polyns' }))
   t.not(login, plain)

@@ -107,6 +107,22 @@ t.test('a directory that is not as it should be', { skip }, async (t) => {
     await box.sh('chmod 777 /run/polyns/sessions')
     t.same(await shellApp(box, ALICE), { status: 5, mntNs: box.host.mntNs })
     t.match(await lastLogged(box), "/run/polyns/sessions: must be root's alone (uid 0, mode 0777)")
+    await box.sh('chmod 700 /run/polyns/sessions')
+    t.match(await shellApp(box, ALICE), { status: 0 })
+  })
+  await t.test('and so does something else in the place of its directories', async (t) => {
+    const link = 'mv /run/polyns/jobs /run/moved; ln -s /run/moved /run/polyns/jobs'
+    for (const [commands, what] of [
+      ['rmdir /run/polyns/jobs; touch /run/polyns/jobs', 'file'],
+      [`rm /run/polyns/jobs; mkdir /run/polyns/jobs; ${link}`, 'symlink'],
+    ] as const) {
+      await box.sh(commands)
+      t.same(await shellApp(box, ALICE), { status: 5, mntNs: box.host.mntNs })
+      t.match(await lastLogged(box), `/run/polyns/jobs: must be a directory, but is a ${what}; remove it`)
+    }
+    await box.sh('rm /run/polyns/jobs')
+    t.match(await shellApp(box, ALICE), { status: 0 })
+    t.equal(await box.sh("stat -c '%F %a' /run/polyns/jobs"), 'directory 700\n')
   })
 })
 

@@ -15,7 +15,5 @@ const PUT_OFF = {
 }
 /** The first of these is how a program knows of them. */
 export const LOGIN_FLAGS = Object.keys(PUT_OFF)
-/** All functions are compiled ahead; V8 takes such code only with the switch it was made with. */
-export const COMPILE_ALL = '--no-lazy'
 /** With these Node runs as it would without the others, src/sys/lazy.ts; it takes its own compiled modules with no switch else. */
-export const BACK = [...Object.values(PUT_OFF), '--lazy'].join(' ')
+export const BACK = Object.values(PUT_OFF).join(' ')
