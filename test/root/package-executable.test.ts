@@ -100,6 +100,21 @@ t.test('opening, closing and all else are three programs in it', { skip }, async
     t.match(await run(words), { status: 2, stderr: /^error: / }, `${words}: no login`)
 })
 
+t.test("Abseil's search for deadlocks is off", { skip }, async (t) => {
+  await using box = await start()
+  // Its table is the one megabyte and a bit that Node's own start asks for.
+  const tables = async (command: string) => {
+    await box.sh(`strace -f -e trace=mmap -o /run/trace ${command}`, { cwd: '/opt/polyns' })
+    return (await box.sh('grep -c "mmap(NULL, 1114112, PROT_READ|PROT_WRITE" /run/trace || true')).trim()
+  }
+  t.equal(
+    await tables(`.cache/node-linux-${process.arch}-*/bin/node -p 1`),
+    '1',
+    'it is on in Node as it comes',
+  )
+  t.equal(await tables(`${NODE} --version`), '0')
+})
+
 t.test("a login's switches are taken back as a whole", { skip }, async (t) => {
   await using box = await start()
   // V8's word for whether code compiled with other switches can be used: the code of Node's own modules, for hooks and threads.

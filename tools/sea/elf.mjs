@@ -11,6 +11,9 @@ const NOTE_BYTES = 14
 const PAGE = 0x10000 // the largest that arm64 has
 const HEADER_BYTES = 64
 const SEGMENT_BYTES = 56
+const SECTION_BYTES = 64
+const SYMBOL_BYTES = 24
+const SHT_SYMTAB = 2
 const MARK_BYTES = 8
 const [PT_NULL, PT_LOAD, PT_PHDR] = [0, 1, 6]
 const [R, W, X] = [4, 2, 1]
@@ -67,6 +70,7 @@ export function putInto(node, { opens, closes, others }, arch) {
   out.fill(0, 40, 48) // no sections
   out.fill(0, 60, 64)
   lightFuse(out)
+  ignoreDeadlocks(node, out)
   return out
 }
 
@@ -76,6 +80,36 @@ function lightFuse(file) {
   if (at < 0 || file.indexOf(`${FUSE}0`, at + 1) >= 0)
     throw new Error('this Node cannot be made an executable')
   file.write('1', at + FUSE.length)
+}
+
+/**
+ * Abseil's search for deadlocks between locks, which is for its developers, is on in Node's own builds: at the first lock of each
+ * start it clears a megabyte. Its own switch for that (absl::SetMutexDeadlockDetectionMode) is a number in the file.
+ */
+function ignoreDeadlocks(node, out) {
+  const at = offsetOf(node, '_ZN4absl12_GLOBAL__N_124synch_deadlock_detectionE')
+  const [ignore, abort] = [0, 2] // absl::OnDeadlockCycle
+  if (out.readUInt32LE(at) !== abort) throw new Error("Abseil's switch is not where this Node says")
+  out.writeUInt32LE(ignore, at)
+}
+
+/** Where in the file the value of a symbol is, by its table of all symbols. */
+function offsetOf(file, symbol) {
+  const at = Number(file.readBigUInt64LE(40))
+  const sections = Array.from({ length: file.readUInt16LE(60) }, (_, index) => {
+    const row = file.subarray(at + index * SECTION_BYTES)
+    const [address, offset, size] = [16, 24, 32].map((from) => Number(row.readBigUInt64LE(from)))
+    return { type: row.readUInt32LE(4), link: row.readUInt32LE(40), address, offset, size }
+  })
+  const { offset, size, link } = sections.find(({ type }) => type === SHT_SYMTAB)
+  const names = sections[link].offset
+  for (let row = offset; row < offset + size; row += SYMBOL_BYTES) {
+    const name = names + file.readUInt32LE(row)
+    if (file.toString('latin1', name, name + symbol.length + 1) !== `${symbol}\0`) continue
+    const section = sections[file.readUInt16LE(row + 6)]
+    return section.offset + Number(file.readBigUInt64LE(row + 8)) - section.address
+  }
+  throw new Error(`this Node has no symbol ${symbol}`)
 }
 
 function noteOf(blob) {
