@@ -17,7 +17,7 @@ import {
 
 const AT_ONCE = sized(50, 10)
 const rounds = sized(25, 3)
-const bursts = sized(3, 1)
+const bursts = sized(7, 1)
 
 installPolyns()
 setUpPamNamespace()

@@ -34,7 +34,7 @@ const SYSCALL_STOP = SIGTRAP | 0x80 // PTRACE_O_TRACESYSGOOD
 // Kernel-internal results, linux/errno.h: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK.
 const RESTART = new Set([-512n, -513n, -514n, -516n])
 const TIMEOUT_MS = 5000
-const YIELDS = 2000
+const YIELDS = 20
 const ALL_SIGNALS = Buffer.alloc(8, 0xff)
 const OPTIONS = PTRACE_O.PTRACE_O_EXITKILL | PTRACE_O.PTRACE_O_TRACESYSGOOD
 
@@ -256,9 +256,10 @@ function waitForStop(tid: number): Stop {
     const result = waitpid(tid, WAIT.__WALL | WAIT.WNOHANG)
     if (result === null) {
       if (monotonicMs() > deadline) throw new UnsupportedError(`adopting thread ${tid}`, 'it does not stop')
-      // A stop takes some 10 us, so a timer would cost more than the wait; but the thread may need this processor.
+      // Up to 60 us on an idle machine, so a timer would cost more than the wait; but the thread may need this processor,
+      // and where many wait for one, to ask on and on takes it from all of them.
       if (tries < YIELDS) schedYield()
-      else sleepMs(1)
+      else sleepMs(0.1)
       continue
     }
     if ((result.status & 0xff) === 0x7f)
