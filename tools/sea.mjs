@@ -47,32 +47,29 @@ export async function makeExecutable({ arch, output, main, sessionFlags = [] }) 
  * Node compiles what runs at once; with it goes what else an ordinary login runs. Else as main.cjs, which says why.
  */
 async function sessionsBlob(work, name, { isCompiled, main, flags }) {
-  await write(work, name, asMain(name))
+  const text = await sessionsProgram(name)
+  writeFileSync(join(work, `${name}.cjs`), text, 'latin1')
   const made = blob(work, flags, {
     main: main === undefined ? `${name}.cjs` : 'main.cjs',
     useCodeCache: isCompiled,
     assets: assetsOf('assistant.cjs'),
   })
   if (main !== undefined || !isCompiled) return made
-  const text = readFileSync(join(work, `${name}.cjs`), 'latin1')
   writeFileSync(join(work, 'places.json'), JSON.stringify(placesOf(`tools/sea/ahead-${name}.txt`, text)))
   maker(work, flags, 'compile-some.cjs', `${name}.cjs`, 'code', 'places.json')
   return withCode(made, readFileSync(join(work, 'code')))
 }
 
-const asMain = (name) => (text) =>
-  `process.exitCode = 1
+/** @param name `open` or `close` @returns {Promise<string>} the text of that program */
+export async function sessionsProgram(name) {
+  return `process.exitCode = 1
 process.env.PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 try {
-  ;((__filename) => {${text}})(process.execPath + '/${name}.cjs')
+  ;((__filename) => {${await bundle(name, TARGET)}})(process.execPath + '/${name}.cjs')
 } catch (error) {
   process._rawDebug('polyns: cannot start: ' + error.message + ': install it again')
 }
 `
-
-/** @param name `open` or `close` @returns {Promise<string>} the text of that program */
-export async function sessionsProgram(name) {
-  return asMain(name)(await bundle(name, TARGET))
 }
 
 /**

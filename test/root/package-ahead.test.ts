@@ -8,11 +8,10 @@ import { functionsIn } from '../../tools/sea/ahead.mjs'
 import { sessionsProgram } from '../../tools/sea.mjs'
 import { TMP_AND_SHM } from '../support/install.js'
 import { needs } from '../support/needs.js'
-import { fetchParts, SIZE_MB } from '../support/package.js'
+import { fetchParts, installExecutable, LIB, SIZE_MB } from '../support/package.js'
 import { Sandbox } from '../support/sandbox.js'
 
 const skip = needs('root', 'layer', 'dist')
-const LIB = '/usr/lib/polyns'
 const LOG = '/run/v8.log'
 const PROGRAMS = ['open', 'close']
 
@@ -36,12 +35,7 @@ t.test('what an ordinary login runs is compiled ahead', { skip, timeout: 240_000
   fetchParts()
   await using box = await Sandbox.start({ sizeMb: SIZE_MB })
   const sessionFlags = ['--log-function-events', '--no-logfile-per-isolate', `--logfile=${LOG}`]
-  const options = `arch: process.arch, output: '${LIB}/polyns-node', sessionFlags: ${JSON.stringify(sessionFlags)}`
-  const make = `import('./tools/sea.mjs').then(({ makeExecutable }) => makeExecutable({ ${options} }))`
-  const { koffi } = JSON.parse(readFileSync('package.json', 'utf8')).dependencies
-  const native = `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`
-  await box.sh(`mkdir ${LIB}; cd /opt/polyns; cp bin/polyns ${LIB}; cp ${native} ${LIB}/koffi-${koffi}.node`)
-  await box.sh(['node', '-e', make], { cwd: '/opt/polyns', timeoutMs: 120_000 })
+  await installExecutable(box, sessionFlags)
   for (const config of CONFIGS) {
     await box.write('/etc/polyns/namespace.conf', config)
     await box.sh(`${LIB}/polyns setup`)

@@ -1,13 +1,11 @@
 /* The single executable: it is the program and nothing else, whatever is said to the Node in it; and never half of it. */
-import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { needs } from '../support/needs.js'
-import { fetchParts, SIZE_MB } from '../support/package.js'
+import { fetchParts, installExecutable, LIB, SIZE_MB } from '../support/package.js'
 import { sleep } from '../support/run.js'
 import { Sandbox } from '../support/sandbox.js'
 
 const skip = needs('root', 'layer', 'dist')
-const LIB = '/usr/lib/polyns'
 const NODE = `${LIB}/polyns-node`
 const VERSION = /^\d+\.\d+\.\d+\n$/
 const CLOSE = { PAM_TYPE: 'close_session', PAM_SERVICE: 'app', PAM_USER: 'alice' }
@@ -15,15 +13,7 @@ const CLOSE = { PAM_TYPE: 'close_session', PAM_SERVICE: 'app', PAM_USER: 'alice'
 async function start(): Promise<Sandbox> {
   fetchParts()
   const box = await Sandbox.start({ sizeMb: SIZE_MB })
-  const make = `import('./tools/sea.mjs').then(({ makeExecutable }) =>
-    makeExecutable({ arch: process.arch, output: '${NODE}' }))`
-  await box.sh(`mkdir ${LIB}; cp /opt/polyns/bin/polyns ${LIB}`)
-  await box.sh(['node', '-e', make], { cwd: '/opt/polyns', timeoutMs: 120_000 })
-  const { koffi } = JSON.parse(readFileSync('package.json', 'utf8')).dependencies
-  const arch = process.arch
-  await box.sh(
-    `cp /opt/polyns/node_modules/@koromix/koffi-linux-${arch}/linux_${arch}/koffi.node ${LIB}/koffi-${koffi}.node`,
-  )
+  await installExecutable(box)
   return box
 }
 

@@ -1,4 +1,5 @@
 /* The package, made in a sandbox as `npm run package` makes it, out of this checkout or of a copy of it. */
+import { readFileSync } from 'node:fs'
 import { fetchKoffi, fetchNode } from '../../tools/sea/fetch.mjs'
 import type { Sandbox } from './sandbox.js'
 
@@ -10,6 +11,19 @@ const MAKE = { timeoutMs: 240_000 }
 export function fetchParts(): void {
   fetchNode(process.arch)
   fetchKoffi(process.arch)
+}
+
+/** Where the package puts the program. */
+export const LIB = '/usr/lib/polyns'
+
+/** The single executable, with the launcher and koffi beside it. @param sessionFlags see tools/sea.mjs */
+export async function installExecutable(box: Sandbox, sessionFlags: readonly string[] = []): Promise<void> {
+  const options = `arch: process.arch, output: '${LIB}/polyns-node', sessionFlags: ${JSON.stringify(sessionFlags)}`
+  const make = `import('./tools/sea.mjs').then(({ makeExecutable }) => makeExecutable({ ${options} }))`
+  const { koffi } = JSON.parse(readFileSync('package.json', 'utf8')).dependencies
+  const native = `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`
+  await box.sh(`mkdir ${LIB}; cd /opt/polyns; cp bin/polyns ${LIB}; cp ${native} ${LIB}/koffi-${koffi}.node`)
+  await box.sh(['node', '-e', make], { cwd: '/opt/polyns', timeoutMs: 120_000 })
 }
 
 /** @returns the path of the .deb in the sandbox */
