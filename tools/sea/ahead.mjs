@@ -31,15 +31,17 @@ export function functionsIn(text) {
   return found
 
   function visit(node, scope) {
-    const isCalledInPlace =
-      ts.isParenthesizedExpression(node.parent ?? node) && ts.isCallExpression(node.parent.parent)
-    if (isCalledInPlace && ts.isFunctionLike(node))
-      return ts.forEachChild(node, (child) => visit(child, scope))
-    const own =
-      ts.isFunctionLike(node) || ts.isClassLike(node) ? { name: nameOf(node, scope), unnamed: 0 } : scope
-    if (ts.isFunctionLike(node)) found.push({ name: own.name, ...placeOf(node) })
-    else if (ts.isClassLike(node)) found.push(...fieldsOf(node, own.name))
+    const isFunction = ts.isFunctionLike(node)
+    const isScope = isFunction ? !isCalledInPlace(node) : ts.isClassLike(node)
+    const own = isScope ? { name: nameOf(node, scope), unnamed: 0 } : scope
+    if (isScope)
+      found.push(...(isFunction ? [{ name: own.name, ...placeOf(node) }] : fieldsOf(node, own.name)))
     ts.forEachChild(node, (child) => visit(child, own))
+  }
+
+  /** V8 compiles it with what is around it. */
+  function isCalledInPlace({ parent }) {
+    return ts.isParenthesizedExpression(parent) && ts.isCallExpression(parent.parent)
   }
 
   function nameOf(node, scope) {
