@@ -105,6 +105,18 @@ t.test('logins', { skip }, async (t) => {
   t.same(await box.snapshot(), before, 'leave mounts and processes as they were')
 })
 
+t.test('ssh is back when sshd has closed the session', { skip }, async (t) => {
+  await using box = await Sandbox.start()
+  await box.write(
+    '/usr/local/sbin/slow',
+    '#!/bin/sh\ntest $PAM_TYPE = open_session || { sleep 1; : >/run/closed; }\n',
+    0o755,
+  )
+  await box.startSshd({ pamLines: ['session required pam_exec.so /usr/local/sbin/slow'] })
+  t.match(await box.ssh('alice', 'exit 7'), { status: 7 })
+  t.same(await box.sh('ls -d /run/closed'), '/run/closed\n')
+})
+
 t.test('SLURM runs jobs, steps open PAM sessions, and the epilog runs', { skip }, async (t) => {
   await using box = await Sandbox.start({ name: 'node1' })
   await startSlurm(box, {

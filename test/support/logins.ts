@@ -3,8 +3,13 @@
  * fails without a logind; these have only what the test needs.
  */
 import { readFileSync } from 'node:fs'
-import { type Running, sleep } from './run.js'
+import type { RunOptions } from './enter.js'
+import { type Result, type Running, sleep } from './run.js'
 import type { Sandbox } from './sandbox.js'
+
+// include/net/tcp_states.h
+const LISTEN = '0A'
+const CLOSE_WAIT = '08'
 
 export interface SshdOptions {
   /** Lines of the session part: `session required pam_exec.so ...`. */
@@ -47,17 +52,25 @@ export async function startSshd(box: Sandbox, options: SshdOptions): Promise<Run
   )
   const sshd = box.spawn(['/usr/sbin/sshd', '-D', '-e'])
   for (let i = 0; i < 500; i++) {
-    if (listens(box.host.pid1, 22)) return sshd
+    if (socketStates(box.host.pid1, 22).includes(LISTEN)) return sshd
     if (sshd.child.exitCode !== null) break
     await sleep(10)
   }
   throw new Error(`sshd does not listen: ${sshd.stderr}`)
 }
 
-/** Whether something in the network namespace of that process listens on a TCP port (proc_pid_net(5): state 0A). */
-function listens(hostPid: number, port: number): boolean {
+/** `ssh USER@127.0.0.1 COMMAND`, and the end of the session, which sshd closes once the client has gone: at most five seconds. */
+export async function ssh(box: Sandbox, user: string, command: string, options: RunOptions): Promise<Result> {
+  const result = await box.run(['ssh', `${user}@127.0.0.1`, command], options)
+  for (let i = 0; i < 250 && socketStates(box.host.pid1, 22).includes(CLOSE_WAIT); i++) await sleep(20)
+  return result
+}
+
+/** The states of the sockets of a TCP port in the network namespace of that process: proc_pid_net(5), in hexadecimal. */
+function socketStates(hostPid: number, port: number): string[] {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  return readFileSync(`/proc/${hostPid}/net/tcp`, 'utf8')
-    .split('\n')
-    .some((line) => new RegExp(`^ *\\d+: [0-9A-F]{8}:${hex} [0-9A-F:]+ 0A `).test(line))
+  const sockets = readFileSync(`/proc/${hostPid}/net/tcp`, 'utf8').matchAll(
+    new RegExp(`^ *\\d+: [0-9A-F]{8}:${hex} [0-9A-F:]+ ([0-9A-F]{2}) `, 'gm'),
+  )
+  return Array.from(sockets, ([, state = '']) => state)
 }

@@ -174,9 +174,9 @@ export class Sandbox {
     return logins.startSshd(this, options)
   }
 
-  /** `ssh USER@127.0.0.1 COMMAND`, from inside, with a key. */
+  /** `ssh USER@127.0.0.1 COMMAND`, from inside, with a key. When it is back, sshd has closed the session. */
   ssh(user: string, command: string, options: RunOptions = {}): Promise<Result> {
-    return this.run(['ssh', `${user}@127.0.0.1`, command], options)
+    return logins.ssh(this, user, command, options)
   }
 
   /** `scp FROM TO`, where one is like `alice@127.0.0.1:/tmp/x`. */
