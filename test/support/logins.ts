@@ -3,7 +3,6 @@
  * fails without a logind; these have only what the test needs.
  */
 import { readFileSync } from 'node:fs'
-import type { RunOptions } from './enter.js'
 import { type Result, type Running, sleep } from './run.js'
 import type { Sandbox } from './sandbox.js'
 
@@ -59,9 +58,9 @@ export async function startSshd(box: Sandbox, options: SshdOptions): Promise<Run
   throw new Error(`sshd does not listen: ${sshd.stderr}`)
 }
 
-/** `ssh USER@127.0.0.1 COMMAND`, and the end of the session, which sshd closes once the client has gone: at most five seconds. */
-export async function ssh(box: Sandbox, user: string, command: string, options: RunOptions): Promise<Result> {
-  const result = await box.run(['ssh', `${user}@127.0.0.1`, command], options)
+/** The client is back before sshd has closed the session, and what that logs: waits for it too, at most five seconds. */
+export async function untilClosed(box: Sandbox, client: Promise<Result>): Promise<Result> {
+  const result = await client
   for (let i = 0; i < 250 && socketStates(box.host.pid1, 22).includes(CLOSE_WAIT); i++) await sleep(20)
   return result
 }

@@ -176,20 +176,19 @@ export class Sandbox {
 
   /** `ssh USER@127.0.0.1 COMMAND`, from inside, with a key. When it is back, sshd has closed the session. */
   ssh(user: string, command: string, options: RunOptions = {}): Promise<Result> {
-    return logins.ssh(this, user, command, options)
+    return logins.untilClosed(this, this.run(['ssh', `${user}@127.0.0.1`, command], options))
   }
 
   /** `scp FROM TO`, where one is like `alice@127.0.0.1:/tmp/x`. */
   scp(from: string, to: string, options: RunOptions = {}): Promise<Result> {
-    return this.run(['scp', '-q', from, to], options)
+    return logins.untilClosed(this, this.run(['scp', '-q', from, to], options))
   }
 
   /** `sftp`, with its commands on stdin. */
   sftp(user: string, commands: readonly string[], options: RunOptions = {}): Promise<Result> {
-    return this.run(['sftp', '-q', '-b', '-', `${user}@127.0.0.1`], {
-      ...options,
-      input: `${commands.join('\n')}\n`,
-    })
+    const input = `${commands.join('\n')}\n`
+    const client = ['sftp', '-q', '-b', '-', `${user}@127.0.0.1`]
+    return logins.untilClosed(this, this.run(client, { ...options, input }))
   }
 
   /** A session opened and closed by a PAM application made for it; see pamapp.ts. */
