@@ -105,17 +105,6 @@ export class Lookout {
     return { user, whose, cwd, ns: process.mntNs, root, left }
   }
 
-  /** Ends a login, and waits until the sshd that opened its session has closed it. */
-  async logOut(shell: Shell): Promise<void> {
-    const all = new Map(this.box.processes().map((p) => [p.hostPid, p]))
-    let monitor = [...all.values()].find((p) => p.pid === shell.pid)
-    while (monitor !== undefined && !monitor.command.endsWith('[priv]')) monitor = all.get(monitor.hostPpid)
-    if (monitor === undefined) throw new Error(`no sshd has process ${shell.pid}`)
-    const { hostPid } = monitor
-    await shell.close()
-    await this.until('sshd to end', () => !this.box.processes().some((p) => p.hostPid === hostPid))
-  }
-
   /** A daemon that writes its pid to /run/second.pid, started from `shell`. Whoever asks for it ends it. */
   async daemon(shell: Shell, command: string): Promise<Process> {
     await this.box.sh('rm -f /run/second.pid')

@@ -88,7 +88,7 @@ class Measurement {
       await all.switches(option)
     for (const option of ['no option', 'unmnt_remnt', 'global'] as const) await all.daemons(option)
     await all.atHome()
-    await lookout.logOut(all.alice)
+    await all.alice.close()
     return all.#rows
   }
 
@@ -140,7 +140,7 @@ class Measurement {
     const before = this.alice.mntNs
     const bob = await this.lookout.look(this.lookout.ssh('bob', '-p 2222'))
     const carol = await this.lookout.look(this.lookout.ssh('carol', '-p 2222'))
-    await this.lookout.logOut(this.alice)
+    await this.alice.close()
     this.push(group, 'that sshd itself', { ...itself, left: whoseIs('/tmp', sshd) }, before)
     this.push(group, 'ssh bob', bob, before)
     this.push(group, 'ssh carol', carol, before)
@@ -151,7 +151,7 @@ class Measurement {
   private async atHome(): Promise<void> {
     const { box } = this.lookout
     const directory = '/home/alice/private'
-    await this.lookout.logOut(this.alice)
+    await this.alice.close()
     await box.write(this.product.config, CONFIG + AT_HOME)
     await box.sh(`install -d -o alice -g alice ${directory}; mkdir -m 000 /var/inst`)
     this.alice = await Shell.open(box, 'alice')

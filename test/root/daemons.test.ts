@@ -69,7 +69,7 @@ t.test('sudo -i with --global', { skip }, async (t) => {
   await asRoot('atd -b 0 </dev/null >/dev/null 2>&1')
   t.equal(sshd.mntNs, box.host.mntNs, 'and a daemon started there is the host’s')
   t.same(foreignFiles(box, sshd), [], 'with no file open in hers')
-  await lookout.logOut(alice)
+  await alice.close()
   t.same(thoseIn(box, hers), [], 'no process is in her namespace once she has logged out')
 
   const sight = await lookout.look(lookout.ssh('bob', '-p 2222'))
@@ -81,7 +81,7 @@ t.test('sudo -i with --global', { skip }, async (t) => {
   t.match(await lookout.look(lookout.ssh('carol', '-p 2222')), { whose: 'host', ns: box.host.mntNs })
   const job = await lookout.look(async (sees) => bob.run(`cd /tmp; echo ${sees} | at now`))
   t.match(job, { user: 'bob', whose: 'bob', cwd: 'bob', ns: bob.mntNs }, 'and so does his job')
-  await lookout.logOut(bob)
+  await bob.close()
   await box.sh(`umount /mnt/disk; kill ${sshd.pid} $(cat /run/atd.pid)`)
 })
 
@@ -98,7 +98,7 @@ t.test('plain sudo, in whose stack polyns is not', { skip }, async (t) => {
   )
   t.equal(sshd.mntNs, hers, 'a daemon started by it runs in her namespace')
   t.equal(await box.sh(`cat /proc/${sshd.pid}/root/tmp/secret`), 'hers\n')
-  await lookout.logOut(alice)
+  await alice.close()
 
   for (const when of ['while it is the daemon’s', 'when it has been joined'] as const) {
     const bob = await lookout.look(lookout.ssh('bob', '-p 2222'), '/tmp', async () => {
@@ -136,7 +136,7 @@ t.test('plain sudo, in whose stack polyns is not', { skip }, async (t) => {
   const again = await Shell.open(box, 'alice')
   t.equal(await again.run('cat /tmp/secret'), 'hers\n', 'she finds her files again')
   t.not(again.mntNs, hers, 'in a new namespace: a daemon is no session of hers')
-  await lookout.logOut(again)
+  await again.close()
   await box.sh(`kill ${sshd.pid} $(cat /run/atd.pid)`)
   await lookout.until('their end', () => thoseIn(box, hers).length === 0)
   t.same((await settled(box)).mounts, before, 'and the host has the mounts that it had')

@@ -88,7 +88,7 @@ for (const [where, line] of [
         ),
       )
     }
-    await lookout.logOut(alice)
+    await alice.close()
     t.same(await listed(box), [])
     t.equal(await box.sh('ls -A /run/polyns/sessions'), '')
   })
@@ -148,6 +148,6 @@ t.test(
     t.match(await listed(box), [{ user: 'alice', service: 'sshd' }])
     t.equal((await lookout.look(lookout.ssh('alice'))).ns, alice.mntNs, 'the next one joins the other')
     t.equal((await box.sh('ls /run/polyns/sessions')).trim().split('\n').length, 1, 'and drops the record')
-    await lookout.logOut(alice)
+    await alice.close()
   },
 )

@@ -1,6 +1,5 @@
 /* A shell at the other end of a real ssh login, that a test talks to while the session stays open. */
-import type { Running } from '../support/run.js'
-import { within } from '../support/run.js'
+import { type Running, sleep, within } from '../support/run.js'
 import type { Sandbox } from '../support/sandbox.js'
 
 export class Shell {
@@ -44,9 +43,11 @@ export class Shell {
   async close(): Promise<void> {
     this.running.child.stdin?.end()
     if (!(await within(30_000, this.running.exited))) throw new Error('the shell does not end')
-    for (let i = 0; i < 500 && this.box.processes().some((p) => p.hostPid === this.monitor); i++) {
-      await new Promise((r) => setTimeout(r, 10))
+    for (let i = 0; i < 1000; i++) {
+      if (!this.box.processes().some((p) => p.hostPid === this.monitor)) return
+      await sleep(10)
     }
+    throw new Error('sshd does not end')
   }
 }
 
@@ -54,5 +55,7 @@ export class Shell {
 function monitorOf(box: Sandbox, pid: number): number {
   const processes = box.processes()
   const child = processes.find((p) => p.pid === pid)?.hostPpid
-  return processes.find((p) => p.hostPid === child)?.hostPpid ?? 0
+  const monitor = processes.find((p) => p.hostPid === child)?.hostPpid
+  if (monitor === undefined) throw new Error(`no sshd has process ${pid}`)
+  return monitor
 }
