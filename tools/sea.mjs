@@ -47,17 +47,16 @@ export async function makeExecutable({ arch, output, main, sessionFlags = [] }) 
  * Node compiles what runs at once; with it goes what else an ordinary login runs. Else as main.cjs, which says why.
  */
 async function sessionsBlob(work, name, { isCompiled, main, flags }) {
+  const made = (program) =>
+    blob(work, flags, { main: program, useCodeCache: isCompiled, assets: assetsOf('assistant.cjs') })
+  if (main !== undefined) return made('main.cjs')
   const text = await sessionsProgram(name)
   writeFileSync(join(work, `${name}.cjs`), text, 'latin1')
-  const made = blob(work, flags, {
-    main: main === undefined ? `${name}.cjs` : 'main.cjs',
-    useCodeCache: isCompiled,
-    assets: assetsOf('assistant.cjs'),
-  })
-  if (main !== undefined || !isCompiled) return made
+  const plain = made(`${name}.cjs`)
+  if (!isCompiled) return plain
   writeFileSync(join(work, 'places.json'), JSON.stringify(placesOf(`tools/sea/ahead-${name}.txt`, text)))
   maker(work, flags, 'compile-some.cjs', `${name}.cjs`, 'code', 'places.json')
-  return withCode(made, readFileSync(join(work, 'code')))
+  return withCode(plain, readFileSync(join(work, 'code')))
 }
 
 /** @param name `open` or `close` @returns {Promise<string>} the text of that program */
